@@ -1,0 +1,3 @@
+//! Record model and store formats.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Control plane of ContainerDNS.
+
+#![forbid(unsafe_code)]

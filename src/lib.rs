@@ -1,0 +1,9 @@
+//! ContainerDNS: the DNS server. `ARCHITECTURE.md` is the map; a packet and a change are followed
+//! there file by file. This crate is a library so that tests and benches reach the same code as
+//! the `containerdns` program in `main.rs`.
+
+#![deny(unsafe_code)]
+
+pub mod counters;
+pub mod delta;
+pub mod world;

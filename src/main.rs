@@ -1,0 +1,3 @@
+//! The `containerdns` program.
+
+fn main() {}

@@ -4,6 +4,14 @@
 
 #![deny(unsafe_code)]
 
+pub mod answer;
+pub mod choice;
+pub mod cookie;
 pub mod counters;
 pub mod delta;
+pub mod index;
+pub mod query;
+pub mod response;
+pub mod table;
+pub mod wire;
 pub mod world;

@@ -11,8 +11,8 @@
 
 pub mod bundle;
 pub mod containerdns;
-mod json;
-mod key;
+pub(crate) mod json;
+pub(crate) mod key;
 pub mod skydns;
 
 use std::str::FromStr;

@@ -8,12 +8,15 @@
 #![forbid(unsafe_code)]
 
 pub mod format;
+pub mod health;
 pub mod name;
 mod presentation;
 pub mod rdata;
 pub mod record;
+pub mod zonefile;
 
 pub use format::{Contributed, Contribution, Format, FormatError, Reach};
+pub use health::{Health, Status};
 pub use name::{Name, NameError};
 pub use rdata::{Rdata, RdataError};
 pub use record::{Record, RecordType};

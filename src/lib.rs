@@ -6,4 +6,10 @@
 
 pub mod counters;
 pub mod delta;
+pub mod kernel;
+pub mod listen;
+pub mod responder;
+pub mod shard;
+pub mod tcp;
+pub mod udp;
 pub mod world;

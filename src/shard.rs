@@ -6,6 +6,7 @@
 //! channel at once: a dead thread behind SO_REUSEPORT would swallow its share of the queries, so
 //! the process must end, too.
 
+mod panics;
 pub mod ticks;
 pub mod token;
 mod turn;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 
+pub use self::panics::set_panic_hook;
 use self::turn::{Setup, Turns};
 pub use self::waker::Waker;
 use crate::counters::ShardCounters;
@@ -48,6 +50,9 @@ const MEMLOCK_MIN_BYTES: u64 = 512 << 10;
 /// Never in practice: the executor's own preemption can hang it when it fires before the first
 /// task ran. The loop makes room for others itself.
 const PREEMPT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A shard's thread is named by this and its number.
+const THREAD_NAME_PREFIX: &str = "shard-";
 
 /// How long a shard may take to start.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -209,7 +214,7 @@ pub fn start<R: Responder>(
     let shard_counters = Arc::clone(&counters);
     let body = move || shard.run(shard_counters, ended, make_responder);
     let thread = std::thread::Builder::new()
-        .name(format!("shard-{id}"))
+        .name(format!("{THREAD_NAME_PREFIX}{id}"))
         .spawn(body)
         .map_err(|source| ShardError::Thread { id, source })?;
     match start.recv_timeout(START_MAX) {
@@ -301,7 +306,7 @@ impl Starting {
             catch_unwind(AssertUnwindSafe(|| executor.run(life))).unwrap_or_else(|panic| {
                 Err(ShardError::Panicked {
                     id,
-                    message: text(&*panic),
+                    message: panic_message(&*panic),
                 })
             });
         if running.get() {
@@ -332,7 +337,7 @@ fn make_executor(id: usize, cpu: Option<usize>) -> Result<(LocalExecutor, Vec<Ra
 }
 
 /// The message of a panic.
-fn text(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let literal = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     literal
         .or_else(|| panic.downcast_ref().cloned())

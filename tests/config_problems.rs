@@ -171,11 +171,15 @@ fn names_and_zones() {
     );
     check(
         "[answer.zones.'b.example']\npolicy = 'sticky'",
-        expect![[r#"bad.toml:1: answer.zones."b.example": is not one of zones; add its zone there, or remove it here"#]],
+        expect![[
+            r#"bad.toml:1: answer.zones."b.example": is not one of zones; add its zone there, or remove it here"#
+        ]],
     );
     check(
         "[answer.names.'www.example']\npolicy = 'sticky'",
-        expect![[r#"bad.toml:1: answer.names."www.example": is in none of zones; add its zone there, or remove it here"#]],
+        expect![[
+            r#"bad.toml:1: answer.names."www.example": is in none of zones; add its zone there, or remove it here"#
+        ]],
     );
     check(
         "[answer.names]\n'www.cluster.local' = 'sticky'\n'a.cluster.local' = {}",

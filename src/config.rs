@@ -25,6 +25,7 @@ use toml::de::DeTable;
 pub use self::names::parse_name;
 pub use self::reader::{Problem, Problems};
 use self::reader::{Report, Section};
+use crate::table::Policy;
 
 /// Size of a configuration file at most: far above any real one, far below what hurts.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -152,17 +153,6 @@ pub struct Answer {
     pub cookie_secrets: Vec<[u8; 16]>,
     /// What NSID and `hostname.bind` say; none: they are off.
     pub identity: Option<String>,
-}
-
-/// Order and choice of the addresses of one name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// All, beginning with another one each time.
-    Rotate,
-    /// One, drawn each time.
-    RandomOne,
-    /// One, the same for the same client.
-    Sticky,
 }
 
 /// The SOA of every zone; the serial is the store's revision.

@@ -5,7 +5,15 @@
 #![deny(unsafe_code)]
 
 pub mod admin;
+pub mod answer;
+pub mod choice;
 pub mod config;
+pub mod cookie;
 pub mod counters;
 pub mod delta;
+pub mod index;
+pub mod query;
+pub mod response;
+pub mod table;
+pub mod wire;
 pub mod world;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use containerdns::config::{Config, StoreKind};
-use expect_test::expect;
+use expect_test::expect_file;
 
 /// CPUs that the process of these cases may use.
 const CPUS: &[usize] = &[0, 1, 4];
@@ -26,103 +26,7 @@ fn the_defaults() {
         config.cores.iter().map(|core| core.cpu).collect::<Vec<_>>(),
         CPUS
     );
-    expect![[r#"
-        Config {
-            zones: [
-                "cluster.local.",
-                "containerdns.local.",
-            ],
-            reverse: [
-                "10.in-addr.arpa.",
-                "d.f.ip6.arpa.",
-            ],
-            listen: Listen {
-                dns: [
-                    0.0.0.0:53,
-                    [::]:53,
-                ],
-                admin: 127.0.0.1:9600,
-            },
-            store: Store {
-                kind: Etcd(
-                    Etcd {
-                        endpoints: [
-                            "http://127.0.0.1:2379",
-                        ],
-                        tls: None,
-                        login: None,
-                    },
-                ),
-                prefixes: [
-                    Prefix {
-                        path: "/containerdns/",
-                        format: Containerdns,
-                    },
-                    Prefix {
-                        path: "/skydns/",
-                        format: Skydns,
-                    },
-                    Prefix {
-                        path: "/containerdns-kube/",
-                        format: Bundle,
-                    },
-                ],
-                health_prefix: Some(
-                    "/containerdns/monitor/status/",
-                ),
-                relist: 300s,
-                snapshot: None,
-            },
-            answer: Answer {
-                policy: Rotate,
-                zone_policies: [],
-                name_policies: [],
-                udp_payload_max: 1232,
-                ttl_default_s: 30,
-                soa: Soa {
-                    mname: None,
-                    rname: None,
-                    refresh_s: 7200,
-                    retry_s: 1800,
-                    expire_s: 86400,
-                    minimum_s: 5,
-                },
-                cookie_secrets: [],
-                identity: None,
-            },
-            tcp: Tcp {
-                idle: 10s,
-                read: 3s,
-                connections_max: 1000,
-                connections_per_client_max: 100,
-                queries_per_connection_max: None,
-            },
-            cores: [
-                Core {
-                    number: 0,
-                    cpu: 0,
-                    batch: 64,
-                    spin: 0ns,
-                    rcvbuf_bytes: 4194304,
-                },
-                Core {
-                    number: 1,
-                    cpu: 1,
-                    batch: 64,
-                    spin: 0ns,
-                    rcvbuf_bytes: 4194304,
-                },
-                Core {
-                    number: 2,
-                    cpu: 4,
-                    batch: 64,
-                    spin: 0ns,
-                    rcvbuf_bytes: 4194304,
-                },
-            ],
-        }
-    "#]]
-    .assert_debug_eq(&config);
+    expect_file!["config/defaults.txt"].assert_debug_eq(&config);
 }
 
 #[test]

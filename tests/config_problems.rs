@@ -288,6 +288,10 @@ fn stores() {
         bad.toml:2: store.password_file: `missing` cannot be read (No such file or directory (os error 2)); name a file that can
         bad.toml:3: store.user: is empty; name a user, or remove the key"#]],
     );
+}
+
+#[test]
+fn what_is_read_from_the_store() {
     check(
         "store.prefixes = []",
         expect!["bad.toml:1: store.prefixes: has 0 elements; write 1 to 16"],

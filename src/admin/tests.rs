@@ -205,7 +205,8 @@ containerdns_process_cpu_seconds_total "
     let stats = ask(&state, "GET /stats");
     let (_, body) = stats.split_once('\n').expect("a body");
     let stats: serde_json::Value = serde_json::from_str(body).expect("JSON");
-    expect![[r#"[{"labels":{"shard":"0"},"value":5.0},{"labels":{"shard":"1"},"value":0.0}]"#]].assert_eq(&stats["containerdns_udp_queries_total"].to_string());
+    expect![[r#"[{"labels":{"shard":"0"},"value":5.0},{"labels":{"shard":"1"},"value":0.0}]"#]]
+        .assert_eq(&stats["containerdns_udp_queries_total"].to_string());
 }
 
 #[test]

@@ -11,9 +11,9 @@ use super::values::{
     reverse, seconds, secret, text, user,
 };
 use super::{
-    Answer, Config, Core, Etcd, Format, Listen, Login, Policy, Prefix, Soa, Store, StoreKind, Tcp,
-    Tls,
+    Answer, Config, Core, Etcd, Format, Listen, Login, Prefix, Soa, Store, StoreKind, Tcp, Tls,
 };
+use crate::table::Policy;
 
 /// Zones, reverse prefixes and names with a policy at most, each. Zones are tried label by label,
 /// so the count costs memory only; more than this is a generated file gone wrong.
@@ -257,8 +257,16 @@ fn answer(section: Section<'_>, zones: &[String], reverse: &[String]) -> Answer 
             .chain(reverse)
             .any(|zone| is_within(name, zone))
     };
-    let zone_policies = policies(section.section("zones"), is_zone, "is not one of zones");
-    let name_policies = policies(section.section("names"), is_ours, "is in none of zones");
+    let zone_policies = policies(
+        section.section("zones"),
+        is_zone,
+        "is not one of zones; add it",
+    );
+    let name_policies = policies(
+        section.section("names"),
+        is_ours,
+        "is in none of zones; add one",
+    );
     Answer {
         policy: section.value("policy", Policy::Rotate, one_of(POLICIES)),
         zone_policies,
@@ -293,7 +301,7 @@ fn policies(
         let policy = named.required("policy", one_of(POLICIES));
         match parse_name(key) {
             Ok(name) if !fits(&name) => {
-                named.fail_whole(format!("{misfits}; add its zone there, or remove it here"));
+                named.fail_whole(format!("{misfits} there, or remove it here"));
             }
             Ok(name) if policies.iter().any(|(other, _)| *other == name) => {
                 named.fail_whole("is there twice; remove one of them");

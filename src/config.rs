@@ -10,7 +10,6 @@
 //! files that are named are only looked at.
 
 mod cpus;
-mod names;
 mod reader;
 mod reverse;
 mod sections;
@@ -20,9 +19,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use containerdns_schema::{Format, Name};
 use toml::de::DeTable;
 
-pub use self::names::parse_name;
 pub use self::reader::{Problem, Problems};
 use self::reader::{Report, Section};
 use crate::table::Policy;
@@ -34,9 +33,9 @@ const FILE_LEN_MAX: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Authoritative zones.
-    pub zones: Vec<String>,
+    pub zones: Vec<Name>,
     /// Reverse zones: what `reverse` covers, without those that `zones` names already.
-    pub reverse: Vec<String>,
+    pub reverse: Vec<Name>,
     /// Sockets.
     pub listen: Listen,
     /// Where records come from.
@@ -123,26 +122,15 @@ pub struct Prefix {
     pub format: Format,
 }
 
-/// The store formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// An existing ContainerDNS tree.
-    Containerdns,
-    /// What external-dns and CoreDNS' etcd plugin write.
-    Skydns,
-    /// What kubeapi writes: one key for each Kubernetes object.
-    Bundle,
-}
-
 /// `[answer]`: how answers look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Order and choice of addresses, unless a zone or a name has its own.
     pub policy: Policy,
     /// Policies of whole zones: each one of ours.
-    pub zone_policies: Vec<(String, Policy)>,
+    pub zone_policies: Vec<(Name, Policy)>,
     /// Policies of single names, which win over their zone's.
-    pub name_policies: Vec<(String, Policy)>,
+    pub name_policies: Vec<(Name, Policy)>,
     /// Size of UDP responses at most, in octets.
     pub udp_payload_max: u16,
     /// TTL of records that have none.
@@ -159,9 +147,9 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Soa {
     /// Primary server; none: `ns.dns.ZONE`.
-    pub mname: Option<String>,
+    pub mname: Option<Name>,
     /// Mailbox of who is responsible; none: `hostmaster.ZONE`.
-    pub rname: Option<String>,
+    pub rname: Option<Name>,
     /// REFRESH.
     pub refresh_s: u32,
     /// RETRY.
@@ -234,7 +222,7 @@ impl Config {
         data: PathBuf,
         dns: SocketAddr,
         admin: SocketAddr,
-        zones: Vec<String>,
+        zones: Vec<Name>,
     ) -> Config {
         let defaults = Config::parse("defaults", "", &cpus::cpus_allowed());
         let mut config = defaults.expect("the tests hold that the defaults have no problem");

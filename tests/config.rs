@@ -20,6 +20,34 @@ fn the_sample_is_the_default() {
 }
 
 #[test]
+fn every_key_of_the_sample_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| std::fs::read_to_string(root.join(path)).expect(path);
+    let (sample, manual) = (
+        read("configs/containerdns.toml"),
+        read("docs/configuration.md"),
+    );
+    let mut keys = 0;
+    for line in sample.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        let Some((key, _)) = line.split_once(" = ") else {
+            continue;
+        };
+        if key
+            .bytes()
+            .all(|octet| octet.is_ascii_lowercase() || octet == b'_')
+        {
+            assert!(
+                manual.contains(&format!("`{key}`")),
+                "{key} is not in docs/configuration.md"
+            );
+            keys += 1;
+        }
+    }
+    assert!(keys >= 30, "only {keys} keys were found in the sample");
+}
+
+#[test]
 fn the_defaults() {
     let config = good("");
     assert_eq!(

@@ -143,9 +143,9 @@ fn names_and_zones() {
     check(
         "zones = ['a..example', '.', '']",
         expect![[r#"
-        bad.toml:1: zones[0]: `a..example` is not a name; write labels of 1 to 63 octets with dots between
-        bad.toml:1: zones[1]: `.` is not a name; write labels of 1 to 63 octets with dots between
-        bad.toml:1: zones[2]: `` is not a name; write labels of 1 to 63 octets with dots between"#]],
+            bad.toml:1: zones[0]: `a..example` is not a name: label 2 is empty: a name is labels of 1 to 63 octets between single dots
+            bad.toml:1: zones[1]: is the root; write a name below it
+            bad.toml:1: zones[2]: `` is not a name: label 1 is empty: a name is labels of 1 to 63 octets between single dots"#]],
     );
     check(
         "zones = ['a.example', 'b.example', 'A.Example.']",
@@ -172,13 +172,13 @@ fn names_and_zones() {
     check(
         "[answer.zones.'b.example']\npolicy = 'sticky'",
         expect![[
-            r#"bad.toml:1: answer.zones."b.example": is not one of zones; add its zone there, or remove it here"#
+            r#"bad.toml:1: answer.zones."b.example": is not one of zones; add it there, or remove it here"#
         ]],
     );
     check(
         "[answer.names.'www.example']\npolicy = 'sticky'",
         expect![[
-            r#"bad.toml:1: answer.names."www.example": is in none of zones; add its zone there, or remove it here"#
+            r#"bad.toml:1: answer.names."www.example": is in none of zones; add one there, or remove it here"#
         ]],
     );
     check(
@@ -196,7 +196,7 @@ fn names_and_zones() {
     check(
         "answer.soa.mname = 'a..b'",
         expect![
-            "bad.toml:1: answer.soa.mname: `a..b` is not a name; write labels of 1 to 63 octets with dots between"
+            "bad.toml:1: answer.soa.mname: `a..b` is not a name: label 2 is empty: a name is labels of 1 to 63 octets between single dots"
         ],
     );
 }

@@ -6,8 +6,10 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// The reverse zones of `text`, an address prefix such as `10.0.0.0/8`, as names with a final dot.
-pub(super) fn reverse_zones(text: &str) -> Result<Vec<String>, String> {
+use containerdns_schema::Name;
+
+/// The reverse zones of `text`, an address prefix such as `10.0.0.0/8`, or what is wrong with it.
+pub(super) fn reverse_zones(text: &str) -> Result<Vec<Name>, String> {
     let form = || {
         format!(
             "`{text}` is not an address prefix; write one such as \"10.0.0.0/8\" or \"fd00::/8\""
@@ -40,7 +42,8 @@ pub(super) fn reverse_zones(text: &str) -> Result<Vec<String>, String> {
     let zones = 1u128 << (labels * step - length);
     let zone = |index: u128| {
         let bits = bits | index.checked_shl(128 - labels * step).unwrap_or(0);
-        zone_name(bits, labels, step) + suffix
+        Name::parse(&(zone_name(bits, labels, step) + suffix))
+            .expect("at most 34 labels of digits are a name")
     };
     Ok((0..zones).map(zone).collect())
 }
@@ -63,7 +66,7 @@ fn zone_name(bits: u128, labels: u32, step: u32) -> String {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::reverse_zones;
+    use super::{Name, reverse_zones};
 
     fn check(prefix: &str, expected: Expect) {
         expected.assert_eq(&match reverse_zones(prefix) {
@@ -75,7 +78,11 @@ mod tests {
                     zones.len()
                 )
             }
-            Ok(zones) => zones.join(" "),
+            Ok(zones) => zones
+                .iter()
+                .map(Name::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
             Err(message) => message,
         });
     }

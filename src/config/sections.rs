@@ -4,15 +4,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::names::{is_within, name, parse_name};
+use containerdns_schema::{Format, Name};
+
 use super::reader::Section;
 use super::values::{
-    endpoint, file, identity, integer, key_prefix, listen_address, one_of, path, path_to_write,
-    reverse, seconds, secret, text, user,
+    endpoint, file, identity, integer, key_prefix, listen_address, name, one_of, parse_name, path,
+    path_to_write, reverse, seconds, secret, text, user,
 };
-use super::{
-    Answer, Config, Core, Etcd, Format, Listen, Login, Prefix, Soa, Store, StoreKind, Tcp, Tls,
-};
+use super::{Answer, Config, Core, Etcd, Listen, Login, Prefix, Soa, Store, StoreKind, Tcp, Tls};
 use crate::table::Policy;
 
 /// Zones, reverse prefixes and names with a policy at most, each. Zones are tried label by label,
@@ -41,21 +40,18 @@ const POLICIES: &[(&str, Policy)] = &[
     ("sticky", Policy::Sticky),
 ];
 const FORMATS: &[(&str, Format)] = &[
-    ("containerdns", Format::Containerdns),
-    ("skydns", Format::Skydns),
+    ("containerdns", Format::ContainerDns),
+    ("skydns", Format::SkyDns),
     ("bundle", Format::Bundle),
 ];
 
 /// The whole file.
 pub(super) fn config(root: Section<'_>, cpus: &[usize]) -> Config {
-    let zones = root.list("zones", 0..=NAMES_MAX, name).unwrap_or_else(|| {
-        vec![
-            "cluster.local.".to_owned(),
-            "containerdns.local.".to_owned(),
-        ]
-    });
-    let reverse_of = |prefixes: Vec<Vec<String>>| {
-        let mut names: Vec<String> = prefixes.into_iter().flatten().collect();
+    let zones = root
+        .list("zones", 0..=NAMES_MAX, name)
+        .unwrap_or_else(|| vec![known("cluster.local."), known("containerdns.local.")]);
+    let reverse_of = |prefixes: Vec<Vec<Name>>| {
+        let mut names: Vec<Name> = prefixes.into_iter().flatten().collect();
         names.retain(|name| !zones.contains(name));
         names.sort_unstable();
         names.dedup();
@@ -65,8 +61,8 @@ pub(super) fn config(root: Section<'_>, cpus: &[usize]) -> Config {
         root.list("reverse", 0..=NAMES_MAX, reverse)
             .unwrap_or_else(|| {
                 vec![
-                    vec!["10.in-addr.arpa.".to_owned()],
-                    vec!["d.f.ip6.arpa.".to_owned()],
+                    vec![known("10.in-addr.arpa.")],
+                    vec![known("d.f.ip6.arpa.")],
                 ]
             }),
     );
@@ -86,6 +82,11 @@ pub(super) fn config(root: Section<'_>, cpus: &[usize]) -> Config {
         zones,
         reverse,
     }
+}
+
+/// A name of the defaults.
+fn known(name: &str) -> Name {
+    Name::parse(name).expect("the names of the defaults are names")
 }
 
 fn listen(section: Section<'_>) -> Listen {
@@ -217,8 +218,8 @@ fn tls(section: Section<'_>) -> Option<Tls> {
 fn prefixes(store: &Section<'_>) -> Vec<Prefix> {
     let Some(sections) = store.tables("prefixes", 1..=PREFIXES_MAX) else {
         let defaults = [
-            ("/containerdns/", Format::Containerdns),
-            ("/skydns/", Format::Skydns),
+            ("/containerdns/", Format::ContainerDns),
+            ("/skydns/", Format::SkyDns),
             ("/containerdns-kube/", Format::Bundle),
         ];
         return defaults
@@ -249,14 +250,9 @@ fn prefixes(store: &Section<'_>) -> Vec<Prefix> {
     prefixes
 }
 
-fn answer(section: Section<'_>, zones: &[String], reverse: &[String]) -> Answer {
-    let is_zone = |name: &str| zones.iter().chain(reverse).any(|zone| zone == name);
-    let is_ours = |name: &str| {
-        zones
-            .iter()
-            .chain(reverse)
-            .any(|zone| is_within(name, zone))
-    };
+fn answer(section: Section<'_>, zones: &[Name], reverse: &[Name]) -> Answer {
+    let is_zone = |name: &Name| zones.iter().chain(reverse).any(|zone| zone == name);
+    let is_ours = |name: &Name| zones.iter().chain(reverse).any(|zone| name.is_within(zone));
     let zone_policies = policies(
         section.section("zones"),
         is_zone,
@@ -286,9 +282,9 @@ fn answer(section: Section<'_>, zones: &[String], reverse: &[String]) -> Answer 
 /// `[answer.zones."NAME"]` and `[answer.names."NAME"]`: names that `fits`, else they are `misfits`.
 fn policies(
     mut section: Section<'_>,
-    fits: impl Fn(&str) -> bool,
+    fits: impl Fn(&Name) -> bool,
     misfits: &str,
-) -> Vec<(String, Policy)> {
+) -> Vec<(Name, Policy)> {
     let named = section.named_sections();
     if named.len() > NAMES_MAX {
         section.fail_whole(format!(
@@ -296,7 +292,7 @@ fn policies(
             named.len()
         ));
     }
-    let mut policies: Vec<(String, Policy)> = Vec::new();
+    let mut policies: Vec<(Name, Policy)> = Vec::new();
     for (key, named) in named {
         let policy = named.required("policy", one_of(POLICIES));
         match parse_name(key) {
@@ -362,7 +358,7 @@ fn tcp(section: Section<'_>) -> Tcp {
 
 /// Forwarding: its keys are read and checked so that a file for a later release is checked whole,
 /// but this release does not forward and says so.
-fn forward(section: Section<'_>, ours: &[String]) {
+fn forward(section: Section<'_>, ours: &[Name]) {
     let not_yet = "forwarding is not in this release; leave it empty (names outside our zones are \
                    REFUSED)";
     let upstreams = section.list("upstreams", 0..=UPSTREAMS_MAX, listen_address);
@@ -380,7 +376,7 @@ fn forward(section: Section<'_>, ours: &[String]) {
         let Some(zone) = forwarded.required("zone", name) else {
             continue;
         };
-        if let Some(our) = ours.iter().find(|our| is_within(&zone, our)) {
+        if let Some(our) = ours.iter().find(|our| zone.is_within(our)) {
             let message = format!("`{zone}` is inside our zone `{our}`, which is never forwarded");
             forwarded.fail("zone", message + "; remove one of them");
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::Uri;
+use containerdns_schema::Name;
 use toml::de::DeValue;
 
 use super::reverse::reverse_zones;
@@ -81,8 +82,22 @@ pub(super) fn one_of<T: Copy>(
     }
 }
 
+/// A zone, owner or host name; the final dot is optional.
+pub(super) fn name(value: &DeValue<'_>) -> Result<Name, String> {
+    parse_name(text(value)?)
+}
+
+/// The same from a key. The root is no zone of ours and no name of a host.
+pub(super) fn parse_name(text: &str) -> Result<Name, String> {
+    match Name::parse(text) {
+        Ok(name) if name.label_count() > 0 => Ok(name),
+        Ok(_) => Err("is the root; write a name below it".to_owned()),
+        Err(error) => Err(format!("`{text}` is not a name: {error}")),
+    }
+}
+
 /// An address prefix, as the reverse zones that cover it.
-pub(super) fn reverse(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+pub(super) fn reverse(value: &DeValue<'_>) -> Result<Vec<Name>, String> {
     reverse_zones(text(value)?)
 }
 

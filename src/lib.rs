@@ -12,6 +12,7 @@ pub mod cookie;
 pub mod counters;
 pub mod delta;
 pub mod index;
+pub mod model;
 pub mod query;
 pub mod response;
 pub mod table;

@@ -190,6 +190,23 @@ pub struct Core {
     pub rcvbuf_bytes: usize,
 }
 
+/// What the command line of `containerdns standalone` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standalone {
+    /// Folder of the embedded store.
+    pub data: PathBuf,
+    /// Address of DNS.
+    pub dns: SocketAddr,
+    /// Address of the REST API.
+    pub api: SocketAddr,
+    /// Address of the admin server.
+    pub admin: SocketAddr,
+    /// Authoritative zones.
+    pub zones: Vec<Name>,
+    /// A zone file to load at every start.
+    pub records: Option<PathBuf>,
+}
+
 impl Config {
     /// Reads the file at `path`. Fails with every problem found.
     pub fn load(path: &Path) -> Result<Config, Problems> {
@@ -217,21 +234,19 @@ impl Config {
         Ok(config)
     }
 
-    /// The defaults over an embedded store in `data`: what `containerdns standalone` runs.
-    pub fn standalone(
-        data: PathBuf,
-        dns: SocketAddr,
-        admin: SocketAddr,
-        zones: Vec<Name>,
-    ) -> Config {
+    /// The defaults over an embedded store: what `containerdns standalone` serves.
+    pub fn standalone(options: &Standalone) -> Config {
         let defaults = Config::parse("defaults", "", &cpus::cpus_allowed());
         let mut config = defaults.expect("the tests hold that the defaults have no problem");
-        config.zones = zones;
+        config.zones.clone_from(&options.zones);
+        config.reverse.retain(|zone| !options.zones.contains(zone));
         config.listen = Listen {
-            dns: vec![dns],
-            admin,
+            dns: vec![options.dns],
+            admin: options.admin,
         };
-        config.store.kind = StoreKind::Embedded { data };
+        config.store.kind = StoreKind::Embedded {
+            data: options.data.clone(),
+        };
         config
     }
 }

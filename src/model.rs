@@ -167,8 +167,10 @@ impl Model {
     /// A model with the zones' apexes and nothing else.
     pub fn new(settings: ModelSettings) -> Model {
         let zones = &settings.zones.0;
-        let apexes: Vec<Vec<u8>> =
-            zones.iter().map(|zone| canonical::from_wire(&zone.apex)).collect();
+        let apexes: Vec<Vec<u8>> = zones
+            .iter()
+            .map(|zone| canonical::from_wire(&zone.apex))
+            .collect();
         let policies = settings.name_policies.iter();
         let mut model = Model {
             name_policies: policies
@@ -184,7 +186,10 @@ impl Model {
             removed: Vec::new(),
             down: HashSet::new(),
             holders: BTreeSet::new(),
-            soas: zones.iter().map(|zone| Arc::new(zone.soa.clone())).collect(),
+            soas: zones
+                .iter()
+                .map(|zone| Arc::new(zone.soa.clone()))
+                .collect(),
             counts: Counts::default(),
             conflicts: HashSet::new(),
             settings,
@@ -251,7 +256,9 @@ impl Model {
 
     /// Takes back what `key` said. Whether there was such a key.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let Some(state) = self.keys.remove(key) else { return false };
+        let Some(state) = self.keys.remove(key) else {
+            return false;
+        };
         self.counts.keys_bad -= usize::from(state.bad);
         self.detach(&state);
         self.settle(&state.owners);
@@ -266,9 +273,15 @@ impl Model {
 
     /// Names that would have no record left without `keys`, and names with records in all.
     pub fn names_only_from(&self, keys: &[Arc<[u8]>]) -> (usize, usize) {
-        let ids: HashSet<u64> =
-            keys.iter().filter_map(|key| self.keys.get(key)).map(|key| key.id).collect();
-        let named = self.names.values().map(|id| &self.states[id.0 as usize].records);
+        let ids: HashSet<u64> = keys
+            .iter()
+            .filter_map(|key| self.keys.get(key))
+            .map(|key| key.id)
+            .collect();
+        let named = self
+            .names
+            .values()
+            .map(|id| &self.states[id.0 as usize].records);
         let named = named.filter(|records| !records.is_empty());
         named.fold((0, 0), |(lost, all), records| {
             let goes = records.iter().all(|record| ids.contains(&record.key));
@@ -304,7 +317,11 @@ impl Model {
     }
 
     fn set_down(&mut self, address: IpAddr, down: bool) {
-        let changed = if down { self.down.insert(address) } else { self.down.remove(&address) };
+        let changed = if down {
+            self.down.insert(address)
+        } else {
+            self.down.remove(&address)
+        };
         if changed {
             let all = (address, NameId(0))..=(address, NameId(u32::MAX));
             for (_, id) in self.holders.range(all).copied().collect::<Vec<_>>() {
@@ -320,7 +337,17 @@ impl Model {
             for address in self.settings.server_addresses.clone() {
                 let (rtype, rdata) = compile::address_rdata(address);
                 let origin = Origin::Derived;
-                self.hold(&name, Held { key: 0, rtype, origin, ttl_s: None, rdata, group: None });
+                self.hold(
+                    &name,
+                    Held {
+                        key: 0,
+                        rtype,
+                        origin,
+                        ttl_s: None,
+                        rdata,
+                        group: None,
+                    },
+                );
             }
         }
     }
@@ -329,7 +356,11 @@ impl Model {
     fn attach(&mut self, key: u64, contribution: Contribution) -> Box<[NameId]> {
         let mut owners = Vec::new();
         for contributed in contribution.records {
-            let Contributed { record, reach, group } = contributed;
+            let Contributed {
+                record,
+                reach,
+                group,
+            } = contributed;
             let name = canonical::from_wire(record.owner.wire());
             let held = Held {
                 key,
@@ -350,7 +381,15 @@ impl Model {
             if let Some(pointer) = pointer {
                 let rdata = record.owner.wire().into();
                 let (rtype, origin) = (rtype::PTR, Origin::Derived);
-                owners.extend(self.hold(&pointer, Held { rtype, origin, rdata, ..held.clone() }));
+                owners.extend(self.hold(
+                    &pointer,
+                    Held {
+                        rtype,
+                        origin,
+                        rdata,
+                        ..held.clone()
+                    },
+                ));
             }
             owners.extend(self.hold(&name, held));
         }
@@ -362,7 +401,9 @@ impl Model {
     /// SkyDNS: a record also answers at the names above its owner, up to the apex; those kept for the
     /// zone's own name servers and apex addresses (`dns.ZONE` and below) at theirs only.
     fn attach_to_ancestors(&mut self, name: &[u8], held: &Held, owners: &mut Vec<NameId>) {
-        let Some(zone) = self.zone_of(name) else { return };
+        let Some(zone) = self.zone_of(name) else {
+            return;
+        };
         let apex = self.apexes[usize::from(zone.0)].clone();
         let mut services = apex.clone();
         canonical::push_label(&mut services, b"dns");
@@ -383,13 +424,21 @@ impl Model {
             state.inherits_too_much = true;
         }
         if state.inherits_too_much {
-            state.records.retain(|record| record.origin != Origin::Inherited);
+            state
+                .records
+                .retain(|record| record.origin != Origin::Inherited);
             state.inherited = 0;
             self.mark(id);
             return None;
         }
         state.inherited += 1;
-        self.hold(name, Held { origin: Origin::Inherited, ..held.clone() })
+        self.hold(
+            name,
+            Held {
+                origin: Origin::Inherited,
+                ..held.clone()
+            },
+        )
     }
 
     fn hold(&mut self, name: &[u8], held: Held) -> Option<NameId> {
@@ -445,8 +494,14 @@ impl Model {
 
     /// The zone of a name: the longest apex it lies at or below.
     fn zone_of(&self, name: &[u8]) -> Option<ZoneId> {
-        let zones = self.apexes.iter().enumerate().filter(|(_, apex)| name.starts_with(apex));
-        zones.max_by_key(|(_, apex)| apex.len()).map(|(place, _)| ZoneId(place as u16))
+        let zones = self
+            .apexes
+            .iter()
+            .enumerate()
+            .filter(|(_, apex)| name.starts_with(apex));
+        zones
+            .max_by_key(|(_, apex)| apex.len())
+            .map(|(place, _)| ZoneId(place as u16))
     }
 
     fn zone(&self, id: ZoneId) -> &Zone {
@@ -455,6 +510,3 @@ impl Model {
 }
 
 mod tree;
-
-
-

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use containerdns::config::{Config, StoreKind};
+use containerdns::config::{Config, Standalone, StoreKind};
+use containerdns_schema::Name;
 use expect_test::expect_file;
 
 /// CPUs that the process of these cases may use.
@@ -81,4 +82,27 @@ fn an_embedded_store() {
     let config = good("[store]\nkind = 'embedded'\ndata = '/var/lib/containerdns'");
     let data = "/var/lib/containerdns".into();
     assert_eq!(config.store.kind, StoreKind::Embedded { data });
+}
+
+#[test]
+fn standalone_is_the_default_over_an_embedded_store() {
+    let name = |text| Name::parse(text).expect("a name");
+    let address = |text: &str| text.parse().expect("an address");
+    let options = Standalone {
+        data: "data".into(),
+        dns: address("127.0.0.1:5353"),
+        api: address("127.0.0.1:9003"),
+        admin: address("127.0.0.1:9600"),
+        zones: vec![name("containerdns.local"), name("10.in-addr.arpa")],
+        records: None,
+    };
+    let config = Config::standalone(&options);
+    assert_eq!(config.zones, options.zones);
+    assert_eq!(config.reverse, [name("d.f.ip6.arpa")]);
+    assert_eq!(config.listen.dns, [options.dns]);
+    assert_eq!(
+        config.store.kind,
+        StoreKind::Embedded { data: options.data }
+    );
+    assert_eq!(config.answer, good("").answer);
 }

@@ -63,7 +63,10 @@ pub(super) fn is_wildcard(key: &[u8]) -> bool {
 /// The key without its last label, and that label as written in the key.
 fn split_last(key: &[u8]) -> (&[u8], &[u8]) {
     let label_end = key.len().saturating_sub(1);
-    let start = key[..label_end].iter().rposition(|octet| *octet == 0).map_or(0, |at| at + 1);
+    let start = key[..label_end]
+        .iter()
+        .rposition(|octet| *octet == 0)
+        .map_or(0, |at| at + 1);
     (&key[..start], &key[start..label_end])
 }
 
@@ -89,7 +92,11 @@ mod tests {
         keys.sort();
         let sorted: Vec<Vec<u8>> = keys.iter().map(|key| to_wire(key)).collect();
         let below_a = &sorted[2..5];
-        assert!(below_a.iter().all(|name| crate::wire::is_within(name, b"\x01a\x01t\0")));
+        assert!(
+            below_a
+                .iter()
+                .all(|name| crate::wire::is_within(name, b"\x01a\x01t\0"))
+        );
         assert_eq!(parent(&from_wire(b"\x01a\x01t\0")), from_wire(b"\x01t\0"));
         assert_eq!(parent(&from_wire(b"\x01t\0")), from_wire(b"\0"));
         assert!(is_wildcard(&from_wire(b"\x01*\x01t\0")) && !is_wildcard(&from_wire(b"\x01t\0")));

@@ -50,7 +50,11 @@ impl Model {
             Kind::Inside => chosen.retain(|held| held.rtype != rtype::SOA),
         }
         let policy = self.policy(state);
-        let glue = if kind == Kind::Cut { self.glue(state, &chosen) } else { Box::default() };
+        let glue = if kind == Kind::Cut {
+            self.glue(state, &chosen)
+        } else {
+            Box::default()
+        };
         let node = Node {
             hash: wire::hash(&owner),
             owner,
@@ -84,7 +88,11 @@ impl Model {
     /// The records that count at a name.
     fn choose<'m>(&'m self, state: &'m State) -> Vec<&'m Held> {
         let records = &state.records;
-        let of = |origin| records.iter().filter(move |held: &&Held| held.origin == origin);
+        let of = |origin| {
+            records
+                .iter()
+                .filter(move |held: &&Held| held.origin == origin)
+        };
         let mut chosen: Vec<&Held> = of(Origin::Own).collect();
         let has_alias = chosen.iter().any(|held| held.rtype == rtype::CNAME);
         if let Some(dedicated) = self.apex_records(state) {
@@ -117,7 +125,9 @@ impl Model {
         let mut name = apex.canonical.to_vec();
         canonical::push_label(&mut name, b"dns");
         canonical::push_label(&mut name, label);
-        self.names.get(&name[..]).map(|id| &self.states[id.0 as usize])
+        self.names
+            .get(&name[..])
+            .map(|id| &self.states[id.0 as usize])
     }
 
     /// Leaves out addresses whose backend is down, unless that would leave none of their type: then
@@ -129,7 +139,11 @@ impl Model {
         let is_down = |held: &Held| {
             address_of(held.rtype, &held.rdata).is_some_and(|address| self.down.contains(&address))
         };
-        let lives = |rtype| chosen.iter().any(|held| held.rtype == rtype && !is_down(held));
+        let lives = |rtype| {
+            chosen
+                .iter()
+                .any(|held| held.rtype == rtype && !is_down(held))
+        };
         let (a_lives, aaaa_lives) = (lives(rtype::A), lives(rtype::AAAA));
         chosen.retain(|held| match held.rtype {
             rtype::A => !a_lives || !is_down(held),
@@ -143,12 +157,16 @@ impl Model {
         let mut above = apex.canonical.to_vec();
         canonical::push_label(&mut above, b"dns");
         canonical::push_label(&mut above, b"ns");
-        let below = self.names.range::<[u8], _>((Bound::Excluded(&above[..]), Bound::Unbounded));
+        let below = self
+            .names
+            .range::<[u8], _>((Bound::Excluded(&above[..]), Bound::Unbounded));
         let mut servers: Vec<&[u8]> = below
             .take_while(|(name, _)| name.starts_with(&above))
             .filter(|(_, id)| {
                 let records = &self.states[id.0 as usize].records;
-                records.iter().any(|held| address_of(held.rtype, &held.rdata).is_some())
+                records
+                    .iter()
+                    .any(|held| address_of(held.rtype, &held.rdata).is_some())
             })
             .map(|(name, _)| &name[..])
             .take(NAME_SERVERS_MAX)
@@ -177,7 +195,9 @@ impl Model {
     fn soa(&self, state: &State, chosen: &[&Held]) -> Soa {
         let configured = &self.zone(state.zone).soa;
         let stored = chosen.iter().find(|held| held.rtype == rtype::SOA);
-        let Some(stored) = stored else { return configured.clone() };
+        let Some(stored) = stored else {
+            return configured.clone();
+        };
         let ttl_s = stored.ttl_s.unwrap_or(self.settings.ttl_default_s);
         soa_of_rdata(&stored.rdata, ttl_s).unwrap_or_else(|| configured.clone())
     }
@@ -198,7 +218,11 @@ impl Model {
             chosen.retain(|held| matches!(held.rtype, rtype::A | rtype::AAAA));
             let rrsets = rrsets(chosen, Policy::Rotate, self.settings.ttl_default_s);
             let node = Node::empty(canonical::to_wire(&host).into());
-            (!rrsets.is_empty()).then_some(Node { zone: cut.zone, rrsets, ..node })
+            (!rrsets.is_empty()).then_some(Node {
+                zone: cut.zone,
+                rrsets,
+                ..node
+            })
         });
         glue.collect()
     }
@@ -207,7 +231,9 @@ impl Model {
 /// SkyDNS groups: when the records with the shortest keys agree on a group, others' records go.
 fn in_group(chosen: &mut Vec<&Held>) {
     let grouped = || chosen.iter().filter_map(|held| held.group.as_deref());
-    let Some(shortest) = grouped().map(|group| group.key_labels).min() else { return };
+    let Some(shortest) = grouped().map(|group| group.key_labels).min() else {
+        return;
+    };
     let mut names = grouped()
         .filter(|group| group.key_labels == shortest)
         .filter_map(|group| group.name.as_deref());
@@ -217,7 +243,10 @@ fn in_group(chosen: &mut Vec<&Held>) {
     }
     let first = first.to_owned();
     chosen.retain(|held| {
-        let name = held.group.as_deref().and_then(|group| group.name.as_deref());
+        let name = held
+            .group
+            .as_deref()
+            .and_then(|group| group.name.as_deref());
         name.is_none_or(|name| name == first)
     });
 }
@@ -226,17 +255,22 @@ fn in_group(chosen: &mut Vec<&Held>) {
 /// first in order stays. TXT of the same key is let live beside it and answers TXT only: that pair is
 /// how external-dns marks an alias as its own. Whether anything had to go comes with the rest.
 fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
-    let first = chosen.iter().filter(|held| held.rtype == rtype::CNAME).copied();
-    let Some(first) = first.min_by(|a, b| a.rdata.cmp(&b.rdata)) else { return (chosen, false) };
+    let first = chosen
+        .iter()
+        .filter(|held| held.rtype == rtype::CNAME)
+        .copied();
+    let Some(first) = first.min_by(|a, b| a.rdata.cmp(&b.rdata)) else {
+        return (chosen, false);
+    };
     let lives_beside = |held: &&Held| held.rtype == rtype::TXT && held.key == first.key;
     let others = |held: &&Held| held.rtype != rtype::CNAME && !lives_beside(held);
     if chosen.iter().any(|held| others(held)) {
         chosen.retain(|held| held.rtype != rtype::CNAME);
         return (chosen, true);
     }
-    let several = chosen.iter().any(|held| {
-        held.rtype == rtype::CNAME && !held.rdata.eq_ignore_ascii_case(&first.rdata)
-    });
+    let several = chosen
+        .iter()
+        .any(|held| held.rtype == rtype::CNAME && !held.rdata.eq_ignore_ascii_case(&first.rdata));
     chosen.retain(|held| held.rtype != rtype::CNAME || std::ptr::eq(*held, first));
     (chosen, several)
 }
@@ -247,7 +281,9 @@ fn rrsets(mut chosen: Vec<&Held>, policy: Policy, ttl_default_s: u32) -> Box<[RR
     chosen
         .chunk_by(|a, b| a.rtype == b.rtype)
         .map(|records| {
-            let ttls = records.iter().map(|held| held.ttl_s.unwrap_or(ttl_default_s));
+            let ttls = records
+                .iter()
+                .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
             let mut rdata: Vec<&[u8]> = records.iter().map(|held| &held.rdata[..]).collect();
             rdata.dedup();
             rdata.truncate(RRSET_RECORDS_MAX);
@@ -269,14 +305,23 @@ fn soa_of_rdata(rdata: &[u8], ttl_s: u32) -> Option<Soa> {
         Some(u32::from_be_bytes(*octets))
     };
     let timers_s = [timer(1)?, timer(2)?, timer(3)?, timer(4)?];
-    Some(Soa { mname: mname.into(), rname: rname.into(), timers_s, ttl_s })
+    Some(Soa {
+        mname: mname.into(),
+        rname: rname.into(),
+        timers_s,
+        ttl_s,
+    })
 }
 
 /// The address in the RDATA of A and AAAA.
 pub(super) fn address_of(rtype: u16, rdata: &[u8]) -> Option<IpAddr> {
     match rtype {
-        rtype::A => <[u8; 4]>::try_from(rdata).ok().map(|octets| Ipv4Addr::from(octets).into()),
-        rtype::AAAA => <[u8; 16]>::try_from(rdata).ok().map(|octets| Ipv6Addr::from(octets).into()),
+        rtype::A => <[u8; 4]>::try_from(rdata)
+            .ok()
+            .map(|octets| Ipv4Addr::from(octets).into()),
+        rtype::AAAA => <[u8; 16]>::try_from(rdata)
+            .ok()
+            .map(|octets| Ipv6Addr::from(octets).into()),
         _ => None,
     }
 }

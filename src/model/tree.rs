@@ -100,7 +100,9 @@ impl Model {
         state.cut = cut;
         let above = Arc::clone(&state.canonical);
         let below = self.names.range(Arc::clone(&above)..);
-        let below = below.take_while(|(name, _)| name.starts_with(&above)).map(|(_, id)| *id);
+        let below = below
+            .take_while(|(name, _)| name.starts_with(&above))
+            .map(|(_, id)| *id);
         for id in below.collect::<Vec<_>>() {
             self.mark_alone(id);
         }

@@ -4,8 +4,10 @@
 
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod answer;
 pub mod choice;
+pub mod config;
 pub mod cookie;
 pub mod counters;
 pub mod delta;

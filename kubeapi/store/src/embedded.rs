@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::check;
 use crate::{Guard, LeaseId, Operation, Outcome, Page, Revision, Store, StoreError, Watch};
 use file::StoreFile;
 use writer::{Answer, Change, Request};
@@ -25,6 +26,9 @@ mod writer;
 
 /// Requests that may wait for the writer; more callers wait for a place.
 const WAITING_REQUESTS_MAX: usize = 1024;
+
+/// Bytes of keys and values in one transaction.
+const TRANSACTION_BYTES_MAX: usize = 8 << 20;
 
 /// A durable store in one folder of this machine, held by one process.
 #[derive(Debug)]
@@ -108,7 +112,7 @@ impl Store for EmbeddedStore {
         prefixes: &[Vec<u8>],
         from: Revision,
     ) -> Result<Box<dyn Watch>, StoreError> {
-        crate::check_watch(prefixes, from)?;
+        check::watch(prefixes, from)?;
         let watch = watch::EmbeddedWatch::new(Arc::clone(&self.file), prefixes.to_vec(), from);
         watch.check_start().await?;
         Ok(Box::new(watch))
@@ -119,7 +123,12 @@ impl Store for EmbeddedStore {
         guards: &[Guard],
         operations: &[Operation],
     ) -> Result<Outcome, StoreError> {
-        writer::check_operations(operations)?;
+        let bytes = check::transaction(guards, operations)?;
+        if bytes > TRANSACTION_BYTES_MAX {
+            return Err(StoreError::Refused(format!(
+                "a transaction of {bytes} bytes is too large; at most {TRANSACTION_BYTES_MAX}"
+            )));
+        }
         let change = Change::Transact {
             guards: guards.to_vec(),
             operations: operations.to_vec(),

@@ -13,6 +13,9 @@
 use async_trait::async_trait;
 
 pub mod embedded;
+pub mod etcd;
+
+mod check;
 
 /// A store's global version: every committed transaction that changes something makes it grow.
 pub type Revision = i64;
@@ -87,7 +90,7 @@ pub enum Guard {
     ModRevision {
         /// Key.
         key: Vec<u8>,
-        /// Revision.
+        /// Revision, at least 1.
         revision: Revision,
     },
     /// The key does not exist.
@@ -215,9 +218,9 @@ pub trait Watch: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The revision asked for is compacted away: list again.
-    #[error("revision is compacted; the oldest kept is {oldest}")]
+    #[error("revision is compacted; nothing before {oldest} is kept")]
     Compacted {
-        /// The oldest revision still kept.
+        /// The oldest revision still kept, or one before it when the store did not tell.
         oldest: Revision,
     },
     /// The lease does not exist any more.
@@ -232,16 +235,4 @@ pub enum StoreError {
     /// No space is left (etcd quota or disk).
     #[error("store has no space left: {0}")]
     NoSpace(String),
-}
-
-/// Refuses a watch of nothing, or from a revision that means "now" to etcd.
-fn check_watch(prefixes: &[Vec<u8>], from: Revision) -> Result<(), StoreError> {
-    if prefixes.is_empty() {
-        return Err(StoreError::Refused("a watch without prefixes".into()));
-    }
-    if from < 1 {
-        let message = format!("a watch from revision {from}; the first is 1");
-        return Err(StoreError::Refused(message));
-    }
-    Ok(())
 }

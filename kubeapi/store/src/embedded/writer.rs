@@ -5,7 +5,7 @@
 //! whole when the disk does. Leases end here too: their deadlines are kept on the monotonic clock,
 //! and a lease read back at start gets its full TTL again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,9 +18,6 @@ use crate::{Guard, LeaseId, Operation, Outcome, Revision, StoreError};
 
 /// Requests in one commit: a flush of some ms then allows tens of thousands of writes a second.
 const GROUP_MAX: usize = 256;
-
-/// Bytes of keys and values in one transaction.
-const TRANSACTION_BYTES_MAX: usize = 8 << 20;
 
 /// When to try again to remove an ended lease that could not be removed.
 const EXPIRY_RETRY: Duration = Duration::from_secs(1);
@@ -83,38 +80,6 @@ pub(super) fn start(
         .name("store-writer".into())
         .spawn(move || runtime.block_on(writer.run(&mut waiting)))
         .map_err(start_error)
-}
-
-/// Refuses transactions that can never be committed.
-pub(super) fn check_operations(operations: &[Operation]) -> Result<(), StoreError> {
-    let (mut put, mut deleted, mut bytes) = (HashSet::new(), HashSet::new(), 0);
-    for operation in operations {
-        let (key, twice) = match operation {
-            Operation::Put { key, value, .. } => {
-                bytes += key.len() + value.len();
-                (key, !put.insert(key) || deleted.contains(key))
-            }
-            Operation::Delete { key } => {
-                bytes += key.len();
-                deleted.insert(key);
-                (key, put.contains(key))
-            }
-        };
-        let name = String::from_utf8_lossy(key);
-        if key.is_empty() {
-            return Err(StoreError::Refused("a key is empty".into()));
-        }
-        if twice {
-            let message = format!("key {name} is written twice in one transaction");
-            return Err(StoreError::Refused(message));
-        }
-    }
-    if bytes > TRANSACTION_BYTES_MAX {
-        return Err(StoreError::Refused(format!(
-            "a transaction of {bytes} bytes is too large; at most {TRANSACTION_BYTES_MAX}"
-        )));
-    }
-    Ok(())
 }
 
 struct Writer {

@@ -9,6 +9,9 @@ use containerdns_store::Store;
 
 mod cases;
 mod embedded;
+mod etcd;
+mod etcd_server;
+mod login;
 
 /// A store to test, with what the trait does not offer.
 #[async_trait::async_trait]
@@ -65,3 +68,4 @@ macro_rules! contract {
 }
 
 contract!(on_embedded, crate::embedded::EmbeddedBench::new());
+contract!(on_etcd, crate::etcd::EtcdBench::new());

@@ -173,14 +173,15 @@ fn transaction(guards: &[Guard], operations: &[Operation]) -> Txn {
         }
         Operation::Delete { key } => TxnOp::delete(key.clone(), None),
     };
-    let mut transaction = Txn::new();
-    if !guards.is_empty() {
-        let reads = guards.iter().map(|guard| TxnOp::get(guard.key(), None));
-        transaction = transaction
-            .when(guards.iter().map(compare).collect::<Vec<_>>())
-            .or_else(reads.collect::<Vec<_>>());
+    let operations = operations.iter().map(operation).collect::<Vec<_>>();
+    if guards.is_empty() {
+        return Txn::new().and_then(operations);
     }
-    transaction.and_then(operations.iter().map(operation).collect::<Vec<_>>())
+    let reads = guards.iter().map(|guard| TxnOp::get(guard.key(), None));
+    Txn::new()
+        .when(guards.iter().map(compare).collect::<Vec<_>>())
+        .and_then(operations)
+        .or_else(reads.collect::<Vec<_>>())
 }
 
 /// Says what etcd's refusal of a transaction does not: its size, or the lease it names.

@@ -226,6 +226,7 @@ async fn a_change_is_seen_soon_after_the_leader_died() {
             running = resumed;
         }
     };
+    eprintln!("SEEN {seen:?}");
     assert!(seen < Duration::from_secs(6), "{seen:?}");
 }
 

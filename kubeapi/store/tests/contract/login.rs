@@ -1,6 +1,7 @@
 //! Certificates and passwords: how etcd knows us, and we it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use containerdns_store::Store;
@@ -159,13 +160,20 @@ async fn a_changed_password_is_read_again() {
     let file: &Path = options.password_file.as_deref().unwrap();
     let store = EtcdStore::connect(options.clone()).unwrap();
     store.list_page(b"/a/", None, None).await.unwrap();
-    server.control(&[
-        "--user=root:secret",
-        "user",
-        "passwd",
-        "dns",
-        "--interactive=false",
-    ]);
-    std::fs::write(file, "").unwrap();
+    let changed = Command::new("sh")
+        .env("ETCDCTL_API", "3")
+        .env("ETCDCTL_ENDPOINTS", &server.endpoint)
+        .env("ETCDCTL_USER", "root:secret")
+        .args([
+            "-c",
+            "echo other | etcdctl user passwd dns --interactive=false",
+        ])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&changed.stderr);
+    assert!(changed.status.success(), "{error}");
+    let error = store.list_page(b"/a/", None, None).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error}");
+    std::fs::write(file, "other\n").unwrap();
     store.list_page(b"/a/", None, None).await.unwrap();
 }

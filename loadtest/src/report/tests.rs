@@ -60,7 +60,9 @@ fn a_closed_loop_with_the_cpu_of_the_server() {
     });
     let report = Report::new(setting, &answered());
     assert!(report.is_answered());
-    check_table(&report, expect![[r#"
+    check_table(
+        &report,
+        expect![[r#"
         server                  127.0.0.1:53
         mode                     closed loop
         outstanding                      100 queries
@@ -91,7 +93,8 @@ fn a_closed_loop_with_the_cpu_of_the_server() {
         server CPU per query            5300 ns
           user                          1000 ns
           system                        4300 ns
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -151,7 +154,9 @@ fn nothing_answered_is_a_plain_report() {
     outcome.socket_error = Some(std::io::ErrorKind::ConnectionRefused.into());
     let report = Report::new(setting(Pace::Open { rate_per_s: 500 }), &outcome);
     assert!(!report.is_answered());
-    check_table(&report, expect![[r#"
+    check_table(
+        &report,
+        expect![[r#"
         server                  127.0.0.1:53
         mode                       open loop
         intended                         500 queries/s
@@ -173,7 +178,8 @@ fn nothing_answered_is_a_plain_report() {
         warning: 127.0.0.1:53 answered nothing
         warning: 3 socket errors, the last: connection refused
         warning: the generator is the bottleneck: 990 queries of the schedule were never sent
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -22,9 +22,9 @@ pub(crate) struct CpuTime {
 /// Why the CPU time of a process cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum CpuError {
-    #[error("reading the CPU clock of process {pid}")]
+    #[error("CPU clock of process {pid}")]
     Clock { pid: u32, source: io::Error },
-    #[error("reading /proc/{pid}/stat")]
+    #[error("/proc/{pid}/stat")]
     Stat { pid: u32, source: io::Error },
     #[error("/proc/{pid}/stat has no user and system time")]
     StatFields { pid: u32 },

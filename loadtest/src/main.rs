@@ -307,5 +307,5 @@ fn file_of(json: Option<&Path>) -> Option<&Path> {
 fn parse_server(text: &str) -> Result<SocketAddr, String> {
     let address = text.parse::<SocketAddr>();
     let address = address.or_else(|_| text.parse::<IpAddr>().map(|ip| (ip, 53).into()));
-    address.map_err(|_| "not an IP address with a port, such as 127.0.0.1:5353 or [::1]:53".into())
+    address.map_err(|_| "not IP:PORT, as in 127.0.0.1:53".into())
 }

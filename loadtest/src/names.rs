@@ -54,11 +54,11 @@ pub(crate) enum LineError {
     LongLabel(String),
     #[error("name `{0}`: longer than {NAME_LEN_MAX} octets on the wire")]
     LongName(String),
-    #[error("name `{0}`: a backslash must be followed by a character or by 000 to 255")]
+    #[error("name `{0}`: after a backslash comes a character or 000 to 255")]
     BadEscape(String),
     #[error("type `{0}`: not a known type; write TYPEn for any other")]
     BadType(String),
-    #[error("rcode `{0}`: not a known answer code; write NOERROR, NXDOMAIN, ... or 0 to 15")]
+    #[error("rcode `{0}`: not a known answer code; write 0 to 15 for any")]
     BadRcode(String),
     #[error("`{0}` after the answer code: a line is `NAME [TYPE [RCODE]]`")]
     Surplus(String),
@@ -288,13 +288,13 @@ mod tests {
         check(
             "a\\25",
             expect![[r"
-            error: line 1: name `a\25`: a backslash must be followed by a character or by 000 to 255
+            error: line 1: name `a\25`: after a backslash comes a character or 000 to 255
         "]],
         );
         check(
             "a\\256",
             expect![[r"
-            error: line 1: name `a\256`: a backslash must be followed by a character or by 000 to 255
+            error: line 1: name `a\256`: after a backslash comes a character or 000 to 255
         "]],
         );
         check(
@@ -306,7 +306,7 @@ mod tests {
         check(
             "a A 16",
             expect![[r"
-            error: line 1: rcode `16`: not a known answer code; write NOERROR, NXDOMAIN, ... or 0 to 15
+            error: line 1: rcode `16`: not a known answer code; write 0 to 15 for any
         "]],
         );
         check(

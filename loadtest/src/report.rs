@@ -172,8 +172,7 @@ impl Report {
             && lateness.sent_late_over_1ms_percent > LATE_PERCENT_MAX
         {
             warnings.push(format!(
-                "the generator is the bottleneck: {}% of the queries were sent more than 1 ms late \
-                 (p99 {} us, at most {} us); the latencies include this",
+                "generator too slow: {}% sent over 1 ms late (p99 {} us, max {} us)",
                 lateness.sent_late_over_1ms_percent,
                 lateness.sent_late_us_p99,
                 lateness.sent_late_us_max,
@@ -181,7 +180,7 @@ impl Report {
         }
         if self.unsent > 0 {
             warnings.push(format!(
-                "the generator is the bottleneck: {} queries of the schedule were never sent",
+                "generator too slow: {} queries never sent",
                 self.unsent
             ));
         }

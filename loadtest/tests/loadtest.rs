@@ -259,18 +259,13 @@ fn check_usage(arguments: &str, want: Expect) {
 #[test]
 fn bad_usage_is_told_and_exit_code_2() {
     let folder = TempDir::new().expect("a folder");
-    let path = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).expect("writing a file");
-        path.display().to_string()
-    };
-    let good = path("good", NAMES);
+    let path = folder.path().join("good");
+    fs::write(&path, NAMES).expect("writing the names");
+    let good = path.display();
     let check = |arguments: &str, want| check_usage(arguments, want);
     check(
-        "--server nowhere --names x --duration 1",
-        expect![
-            "error: invalid value 'nowhere' for '--server <ADDR>': not an IP address with a port, such as 127.0.0.1:5353 or [::1]:53"
-        ],
+        "--server x --names x --duration 1",
+        expect!["error: invalid value 'x' for '--server <ADDR>': not IP:PORT, as in 127.0.0.1:53"],
     );
     check(
         "--server 127.0.0.1 --names x",
@@ -300,7 +295,7 @@ fn bad_usage_is_told_and_exit_code_2() {
     check(
         &format!("{server} {good} --server-pid 4294967295"),
         expect![
-            "error: --server-pid: reading the CPU clock of process 4294967295: No such process (os error 3)"
+            "error: --server-pid: CPU clock of process 4294967295: No such process (os error 3)"
         ],
     );
     check(
@@ -311,8 +306,15 @@ fn bad_usage_is_told_and_exit_code_2() {
         "echo --listen 192.0.2.1:0",
         expect!["error: --listen 192.0.2.1:0: Cannot assign requested address (os error 99)"],
     );
+}
 
-    let names_error = |file: &str| {
+#[test]
+fn a_bad_file_of_names_is_told_with_its_line() {
+    let folder = TempDir::new().expect("a folder");
+    let names_error = |text: &str| {
+        let file = folder.path().join("names");
+        fs::write(&file, text).expect("writing the names");
+        let file = file.to_str().expect("a path in UTF-8");
         let arguments = ["--server", "127.0.0.1", "--duration", "1", "--names", file];
         let output = Command::new(PROGRAM)
             .args(arguments)
@@ -320,19 +322,16 @@ fn bad_usage_is_told_and_exit_code_2() {
             .expect("running the program");
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let error = String::from_utf8(output.stderr).expect("text");
-        error.replace(&folder.path().display().to_string(), "FOLDER")
+        error.replace(&folder.path().display().to_string(), "DIR")
     };
     expect![[r#"
-        error: --names FOLDER/bad: line 3: type `AAAAA`: not a known type; write TYPEn for any other
+        error: --names DIR/names: line 3: type `AAB`: not a known type; write TYPEn for any other
     "#]]
-    .assert_eq(&names_error(&path(
-        "bad",
-        "a.example\n# b\na.example AAAAA\n",
-    )));
+    .assert_eq(&names_error("a.example\n# b\na.example AAB\n"));
     expect![[r#"
-        error: --names FOLDER/empty: no questions in it: write one `NAME [TYPE [RCODE]]` a line
+        error: --names DIR/names: no questions in it: write one `NAME [TYPE [RCODE]]` a line
     "#]]
-    .assert_eq(&names_error(&path("empty", "")));
+    .assert_eq(&names_error(""));
 }
 
 #[test]

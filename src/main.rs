@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use containerdns::config::{Config, Standalone, StoreKind};
+use containerdns::serve::{self, ServeError};
+use containerdns::standalone;
 use containerdns_schema::Name;
 use tracing_subscriber::EnvFilter;
 
@@ -72,13 +74,17 @@ fn main() -> ExitCode {
     match command_line.command {
         Command::Check { config } => check(&config),
         Command::Serve { config } => match Config::load(&config) {
-            Ok(config) => ended(serve(config)),
+            Ok(config) => ended(serve::run(&config)),
             Err(problems) => {
                 complain(problems);
                 ExitCode::from(EXIT_PROBLEMS)
             }
         },
-        Command::Standalone(arguments) => ended(standalone(arguments.into())),
+        Command::Standalone(arguments) => {
+            ended(standalone::run(&arguments.into(), |announcement| {
+                print(announcement);
+            }))
+        }
     }
 }
 
@@ -97,24 +103,14 @@ fn check(path: &Path) -> ExitCode {
 }
 
 /// The exit status, after telling why it is not 0.
-fn ended(result: anyhow::Result<()>) -> ExitCode {
+fn ended(result: Result<(), ServeError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("containerdns: {error:#}"));
+            complain(format_args!("containerdns: {error}"));
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs the shards and the sync thread until the process is told to end.
-fn serve(config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("no server is built in: {}", summary(&config))
-}
-
-/// The same over a store inside this process.
-fn standalone(options: Standalone) -> anyhow::Result<()> {
-    serve(Config::standalone(&options))
 }
 
 impl From<StandaloneArguments> for Standalone {

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::choice::Spread;
+use crate::counters::process_ms;
 use crate::delta::{CHANGES_PER_DELTA_MAX, Change, Delta};
 use crate::fan_out::FanOut;
 use crate::model::{Adds, Model};
@@ -68,7 +69,6 @@ pub struct Sync {
     status: Arc<SyncStatus>,
     options: SyncOptions,
     spread: Spread,
-    started: Instant,
     watch: Option<mpsc::Receiver<Result<WatchBatch, StoreError>>>,
     listing: Option<Listing>,
     list_number: u64,
@@ -93,7 +93,7 @@ enum Turn {
 }
 
 impl Sync {
-    /// Everything in place, nothing read yet. `started` is the time that `heard_ms` counts from.
+    /// Everything in place, nothing read yet.
     pub fn new(
         store: Arc<dyn Store>,
         routes: Routes,
@@ -101,9 +101,7 @@ impl Sync {
         fan_out: FanOut,
         status: Arc<SyncStatus>,
         options: SyncOptions,
-        started: Instant,
     ) -> Sync {
-        let seed = started.elapsed().subsec_nanos();
         Sync {
             store,
             routes,
@@ -111,8 +109,7 @@ impl Sync {
             fan_out,
             status,
             options,
-            spread: Spread::new(u64::from(seed) << 16 ^ u64::from(std::process::id())),
-            started,
+            spread: Spread::new(u64::from(std::process::id()).rotate_left(17) ^ process_ms()),
             watch: None,
             listing: None,
             list_number: 0,
@@ -194,7 +191,6 @@ impl Sync {
     }
 
     fn take_page(&mut self, page: Page) {
-        self.heard();
         let Some(listing) = &mut self.listing else {
             return;
         };
@@ -272,7 +268,7 @@ impl Sync {
         }
         self.retry = RETRY_MIN;
         self.status.add(&self.status.lists, 1);
-        self.status.store_connected.store(1, Relaxed);
+        self.status.connected();
         if let Some(hidden) = self.outages.end() {
             info!(
                 revision = self.revision,
@@ -324,7 +320,6 @@ impl Sync {
     }
 
     fn take_batch(&mut self, batch: WatchBatch) {
-        self.heard();
         match batch {
             WatchBatch::Progress { revision } => self.revision = self.revision.max(revision),
             WatchBatch::Events { revision, events } => {
@@ -398,7 +393,7 @@ impl Sync {
         self.fan_out.send(Delta { revision, changes });
         self.status.ready.store(1, Relaxed);
         let counts = self.model.counts();
-        let took_ms = self.started.elapsed().as_millis() as u64;
+        let took_ms = process_ms();
         info!(
             from,
             names = counts.names,
@@ -441,19 +436,13 @@ impl Sync {
 
     /// Lists again soon: whatever ended a watch, only a list says what was missed.
     fn failed(&mut self, what: &'static str, error: &StoreError) {
-        self.status.store_connected.store(0, Relaxed);
+        self.status.lost();
         if let Some(hidden) = self.outages.speak() {
             warn!(what, %error, hidden, "store failed; answering from what is known");
         }
         let jitter = self.retry * (500 + self.spread.below(501) as u32) / 1000;
         self.list_due = Instant::now() + jitter;
         self.retry = (self.retry * 2).min(RETRY_MAX);
-    }
-
-    fn heard(&self) {
-        self.status
-            .heard_ms
-            .store(self.started.elapsed().as_millis() as u64, Relaxed);
     }
 }
 

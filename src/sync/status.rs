@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::Model;
+use crate::counters::process_ms;
 
 macro_rules! status {
     ($($(#[doc = $help:literal])* $kind:ident $name:ident),* $(,)?) => {
@@ -16,7 +17,7 @@ macro_rules! status {
             /// Every number: its name, what it means, whether it only grows, its value.
             pub fn numbers(&self) -> Vec<Number> {
                 vec![$(Number {
-                    name: stringify!($name),
+                    name: status!(@name $kind $name),
                     help: concat!($($help),*).trim(),
                     grows: status!(@$kind),
                     value: self.$name.load(Relaxed),
@@ -24,6 +25,8 @@ macro_rules! status {
             }
         }
     };
+    (@name counter $name:ident) => { concat!("containerdns_sync_", stringify!($name), "_total") };
+    (@name gauge $name:ident) => { concat!("containerdns_sync_", stringify!($name)) };
     (@counter) => { true };
     (@gauge) => { false };
 }
@@ -31,7 +34,7 @@ macro_rules! status {
 /// One number with its meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Number {
-    /// Its name, unit last.
+    /// Its name as a metric, unit last.
     pub name: &'static str,
     /// Its meaning.
     pub help: &'static str,
@@ -46,8 +49,8 @@ status! {
     gauge ready,
     /// The store's revision that the cores were brought to.
     gauge revision,
-    /// Milliseconds since the process start at the last word from the store.
-    gauge heard_ms,
+    /// When the store was lost, in milliseconds since the process start.
+    gauge lost_ms,
     /// 1 while the store answers: a watch runs and the last list was complete.
     gauge store_connected,
     /// Complete lists.
@@ -89,6 +92,24 @@ status! {
 }
 
 impl SyncStatus {
+    /// Seconds since the store was last known to answer; 0 while it does.
+    pub fn staleness_s(&self) -> f64 {
+        if self.store_connected.load(Relaxed) == 1 {
+            return 0.0;
+        }
+        process_ms().saturating_sub(self.lost_ms.load(Relaxed)) as f64 / 1000.0
+    }
+
+    pub(super) fn connected(&self) {
+        self.store_connected.store(1, Relaxed);
+    }
+
+    pub(super) fn lost(&self) {
+        if self.store_connected.swap(0, Relaxed) == 1 {
+            self.lost_ms.store(process_ms(), Relaxed);
+        }
+    }
+
     pub(super) fn add(&self, number: &AtomicU64, n: u64) {
         number.store(number.load(Relaxed) + n, Relaxed);
     }

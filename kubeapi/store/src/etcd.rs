@@ -48,10 +48,8 @@ pub struct EtcdOptions {
 pub struct TlsFiles {
     /// The authorities that sign etcd's certificate.
     pub ca: PathBuf,
-    /// Our certificate.
-    pub cert: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
+    /// Our certificate and its private key, where etcd asks for one.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// A store in etcd.

@@ -242,13 +242,12 @@ fn connect_options(options: &EtcdOptions) -> Result<ConnectOptions, Fault> {
         .with_keep_alive(PING_INTERVAL, PING_TIMEOUT)
         .with_keep_alive_while_idle(false);
     if let Some(files) = &options.tls {
-        let identity = Identity::from_pem(read(&files.cert)?, read(&files.key)?);
         let authorities = Certificate::from_pem(read(&files.ca)?);
-        connect = connect.with_tls(
-            TlsOptions::new()
-                .ca_certificate(authorities)
-                .identity(identity),
-        );
+        let mut tls = TlsOptions::new().ca_certificate(authorities);
+        if let Some((certificate, key)) = &files.client {
+            tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+        }
+        connect = connect.with_tls(tls);
     }
     if let (Some(user), Some(file)) = (&options.user, &options.password_file) {
         let password = String::from_utf8(read(file)?)

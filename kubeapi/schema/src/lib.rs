@@ -13,6 +13,8 @@ pub mod name;
 mod presentation;
 pub mod rdata;
 pub mod record;
+#[cfg(test)]
+mod wrapped;
 pub mod zonefile;
 
 pub use format::{Contributed, Contribution, Format, FormatError, Reach};

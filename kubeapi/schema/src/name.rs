@@ -391,4 +391,4 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

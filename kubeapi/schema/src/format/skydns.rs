@@ -6,8 +6,10 @@
 //!
 //! | fields | records |
 //! |---|---|
-//! | host an address | A or AAAA; with `port` above 0 also SRV, target the owner; with `mail` also MX, exchange the owner |
-//! | host a name | CNAME; PTR in the reverse trees; with `port` above 0 SRV and with `mail` MX in its stead |
+//! | host an address | A or AAAA |
+//! | host a name | PTR in the reverse trees; else CNAME, but not beside `port` or `mail` |
+//! | host and `port` above 0 | SRV; the target is the name, or the owner that has the address |
+//! | host and `mail` | MX; the exchange likewise |
 //! | text | TXT, in strings of 255 octets, as written: external-dns keeps quotes inside it |
 //!
 //! TTL is 300, priority 10 and weight 100 unless given. A `*` label is a wildcard (RFC 4592) and
@@ -59,7 +61,7 @@ struct Stored<'a> {
 /// Reads one key and its value; see [`super::decode`].
 pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribution, FormatError> {
     let name = key::name_from_path(key::behind_prefix(prefix, key)?)?;
-    let stored: Stored<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let stored: Stored<'_> = json::object(value)?;
     let labels = name.label_count();
     let strip = stored
         .targetstrip

@@ -294,9 +294,9 @@ fn what_is_wrong_is_named() {
     check(
         RecordType::MX,
         "10 a..b",
-        expect![
-            "error: MX: label 2 is empty: a name is labels of 1 to 63 octets between single dots"
-        ],
+        expect![[r#"
+            error: MX: label 2 is empty: a name is labels of 1 to 63 octets between
+            single dots"#]],
     );
     check(
         RecordType::NS,
@@ -480,7 +480,11 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(rtype in any::<u16>(), known in known_type(), text in any::<String>()) {
+    fn any_text_is_read_or_refused(
+        rtype in any::<u16>(),
+        known in known_type(),
+        text in any::<String>(),
+    ) {
         for rtype in [RecordType(rtype), known] {
             if let Ok(rdata) = Rdata::parse(rtype, &text) {
                 let shown = rdata.to_text(rtype);

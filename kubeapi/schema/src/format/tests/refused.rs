@@ -63,12 +63,11 @@ fn containerdns_values() {
             r#"{"type":"A","host":"10.0.0.1","source":1}"#,
         ],
         expect![[r#"
-            error: value: EOF while parsing a value at line 1 column 0
+            error: value: not a JSON object: write {"field":...}
             error: value: EOF while parsing an object at line 1 column 1
-            error: host: missing: give host or text
-            error: value: invalid type: null, expected struct Stored at line 1 column 4
-            error: value: invalid type: string "10.0.0.1", expected struct Stored at
-            line 1 column 10
+            error: value: not a JSON object: write {"field":...}
+            error: value: not a JSON object: write {"field":...}
+            error: value: not a JSON object: write {"field":...}
             error: value: control character (\u0000-\u001F) found while parsing a string
             at line 1 column 10
             error: value: duplicate field `host` at line 1 column 25

@@ -10,9 +10,11 @@
 //! | TXT | `<x>.txt.<zone>` | | |
 //!
 //! MX and TXT are of `<x>.<zone>`; `<x>` may be empty or several labels.
-//! The id is the FNV-1a hash of the address. A service's address (`"source":"svc"`) also answers at `<id>.<owner>`, since the SRV records of that writer point there. A missing
-//! `type` follows from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless
-//! given. The tree has room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
+//!
+//! The id is the FNV-1a hash of the address. A service's address (`"source":"svc"`) also answers
+//! at `<id>.<owner>`, since the SRV records of that writer point there. A missing `type` follows
+//! from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless given. The tree has
+//! room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
 
 mod encode;
 

@@ -64,6 +64,16 @@ fn check(format: Format, tree: &[(&str, &str)], records: Expect) {
 }
 
 #[test]
+fn formats_have_names() {
+    assert_eq!("containerdns".parse(), Ok(Format::ContainerDns));
+    assert_eq!("skydns".parse(), Ok(Format::SkyDns));
+    assert_eq!("bundle".parse(), Ok(Format::Bundle));
+    let error = "SkyDNS".parse::<Format>().unwrap_err();
+    expect!["`SkyDNS` is no format: write containerdns, skydns or bundle"]
+        .assert_eq(&error.to_string());
+}
+
+#[test]
 fn an_existing_containerdns_tree() {
     check(
         Format::ContainerDns,
@@ -263,7 +273,7 @@ fn a_tree_of_external_dns() {
                 "org/example/a-nginx/60b1c2d3",
                 concat!(
                     r#"{"text":"\"heritage=external-dns,external-dns/owner=default,"#,
-                    r#"external-dns/resource=ingress/nginx\"","targetstrip":1,"#,
+                    r#"resource=ingress/nginx\"","targetstrip":1,"#,
                     r#""owner":"default"}"#
                 ),
             ),
@@ -287,7 +297,7 @@ fn a_tree_of_external_dns() {
             nginx.example.org. 300 IN AAAA 2001:db8::1
             app.example.org. 300 IN CNAME lb.example.net.
             a-nginx.example.org. 300 IN TXT
-            "\"heritage=external-dns,external-dns/owner=default,external-dns/resource=ingress/nginx\""
+            "\"heritage=external-dns,external-dns/owner=default,resource=ingress/nginx\""
             both.example.org. 300 IN A 192.0.2.2
             both.example.org. 300 IN TXT "heritage=external-dns"
             alias.example.org. 300 IN CNAME lb.example.net.

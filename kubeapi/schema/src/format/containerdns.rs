@@ -158,6 +158,10 @@ fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>,
         let (rtype, rdata) = address_rdata(address);
         record(name.clone(), rtype, rdata)
     };
+    let mail_owner = || {
+        let owner = without_infix(name, zones, &[b"mail"]).map(|(owner, _)| owner);
+        owner.unwrap_or_else(|| name.clone())
+    };
     if rtype == RecordType::TXT {
         let text = value
             .text
@@ -201,20 +205,18 @@ fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>,
             vec![record(name.clone(), rtype, Rdata::ptr(&target))]
         }
         (RecordType::NS, host) => ns_records(name, zones, host, ttl),
-        (RecordType::MX, host) => {
-            let owner = without_infix(name, zones, &[b"mail"]).map(|(owner, _)| owner);
-            let owner = owner.unwrap_or_else(|| name.clone());
-            match host {
-                Host::Name(exchange) => {
-                    vec![record(owner, rtype, Rdata::mx(value.priority, &exchange))]
-                }
-                Host::Address(address) => {
-                    vec![
-                        record(owner, rtype, Rdata::mx(value.priority, name)),
-                        at_key(address),
-                    ]
-                }
-            }
+        (RecordType::MX, Host::Name(exchange)) => {
+            vec![record(
+                mail_owner(),
+                rtype,
+                Rdata::mx(value.priority, &exchange),
+            )]
+        }
+        (RecordType::MX, Host::Address(address)) => {
+            vec![
+                record(mail_owner(), rtype, Rdata::mx(value.priority, name)),
+                at_key(address),
+            ]
         }
         (rtype, host) => return Err(mismatch(rtype, &host)),
     })

@@ -1,41 +1,13 @@
 //! RDATA of every type: text to wire and back, against hickory-proto where it reads the same text.
 
+mod properties;
+
 use expect_test::{Expect, expect};
 use hickory_proto::rr::{RData, RecordType as HickoryType};
 use hickory_proto::serialize::binary::BinEncodable;
-use proptest::prelude::*;
 
 use super::*;
-use crate::name::tests::any_name;
 use crate::wrapped::wrapped;
-
-const ALL_KNOWN: &[RecordType] = &[
-    RecordType::A,
-    RecordType::NS,
-    RecordType::CNAME,
-    RecordType::SOA,
-    RecordType::PTR,
-    RecordType::HINFO,
-    RecordType::MX,
-    RecordType::TXT,
-    RecordType::RP,
-    RecordType::AFSDB,
-    RecordType::AAAA,
-    RecordType::SRV,
-    RecordType::NAPTR,
-    RecordType::DNAME,
-    RecordType::DS,
-    RecordType::SSHFP,
-    RecordType::TLSA,
-    RecordType::DNSKEY,
-    RecordType::OPENPGPKEY,
-    RecordType::ZONEMD,
-    RecordType::SVCB,
-    RecordType::HTTPS,
-    RecordType::URI,
-    RecordType::CAA,
-    RecordType(65_280),
-];
 
 /// Text in, text out; the text that comes out gives the same octets.
 fn check(rtype: RecordType, text: &str, shown: Expect) {
@@ -103,6 +75,10 @@ fn every_type_is_read_and_shown() {
         expect![[r#""aa" "" "b b" "q\"q" "\200\000""#]],
     );
     check(RecordType::TXT, "\"ü\" a;b", expect![[r#""\195\188" "a""#]]);
+}
+
+#[test]
+fn keys_and_services_are_read_and_shown() {
     check(
         RecordType::NAPTR,
         r#"100 50 "s" "z3950+I2L+I2C" "" _z3950._tcp.example.com."#,
@@ -276,6 +252,10 @@ fn what_is_wrong_is_named() {
             error: `\#` wants a length in octets and as many octets in hex (RFC 3597):
             `70000` is no length up to 65535"#]],
     );
+}
+
+#[test]
+fn wrong_fields_are_named() {
     check(
         RecordType::AAAA,
         "192.0.2.1",
@@ -328,6 +308,10 @@ fn what_is_wrong_is_named() {
         r"\# 2 0561",
         expect!["error: TXT: `0561` is not a string"],
     );
+}
+
+#[test]
+fn wrong_types_are_named() {
     check(
         RecordType::CAA,
         "0 is-sue \"x\"",
@@ -446,58 +430,5 @@ fn hickory_agrees() {
         let theirs = RData::try_from_str(HickoryType::from(rtype.0), text).unwrap();
         let ours = Rdata::parse(rtype, text).unwrap();
         assert_eq!(ours.wire(), theirs.to_bytes().unwrap(), "{rtype} {text}");
-    }
-}
-
-fn known_type() -> impl Strategy<Value = RecordType> {
-    proptest::sample::select(ALL_KNOWN)
-}
-
-proptest! {
-    #[test]
-    fn valid_octets_survive_text(
-        rtype in known_type(),
-        numbers in proptest::collection::vec(any::<u8>(), 0..8),
-        name in any_name(),
-        octets in proptest::collection::vec(any::<u8>(), 0..40),
-    ) {
-        for wire in [&[&numbers[..], name.wire(), &octets].concat()[..], name.wire(), &octets] {
-            if let Ok(rdata) = Rdata::from_wire(rtype, wire) {
-                let text = rdata.to_text(rtype);
-                prop_assert_eq!(Rdata::parse(rtype, &text), Ok(rdata), "{} {}", rtype, text);
-            }
-        }
-    }
-
-    #[test]
-    fn strings_of_any_octets_survive_text(
-        strings in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..=255), 1..5),
-    ) {
-        let strings: Vec<&[u8]> = strings.iter().map(Vec::as_slice).collect();
-        let rdata = Rdata::txt(&strings).unwrap();
-        let text = rdata.to_text(RecordType::TXT);
-        prop_assert_eq!(Rdata::parse(RecordType::TXT, &text), Ok(rdata));
-    }
-
-    #[test]
-    fn any_text_is_read_or_refused(
-        rtype in any::<u16>(),
-        known in known_type(),
-        text in any::<String>(),
-    ) {
-        for rtype in [RecordType(rtype), known] {
-            if let Ok(rdata) = Rdata::parse(rtype, &text) {
-                let shown = rdata.to_text(rtype);
-                prop_assert_eq!(Rdata::parse(rtype, &shown), Ok(rdata), "{} {}", rtype, shown);
-            }
-        }
-    }
-
-    #[test]
-    fn any_parameters_are_read_or_refused(text in "1 [.a] [a-z0-9=,\"\\\\ -]{0,40}") {
-        if let Ok(rdata) = Rdata::parse(RecordType::SVCB, &text) {
-            let shown = rdata.to_text(RecordType::SVCB);
-            prop_assert_eq!(Rdata::parse(RecordType::SVCB, &shown), Ok(rdata), "{}", shown);
-        }
     }
 }

@@ -134,6 +134,10 @@ fn errors_name_the_line() {
         error: zone.db:1: `a..b`: label 2 is empty: a name is labels of 1 to 63
         octets between single dots"#]],
     );
+}
+
+#[test]
+fn directives_and_text_out_of_place() {
     check(
         "$INCLUDE /etc/passwd\n",
         expect!["error: zone.db:1: `$INCLUDE` is not read: write $ORIGIN, $TTL or records"],

@@ -106,6 +106,25 @@ fn an_existing_containerdns_tree() {
                 "local/containerdns/api/5b/",
                 r#"{"host":"b.example.org","type":"SRV","port":81}"#,
             ),
+        ],
+        expect![[r#"
+            cctv2.containerdns.local. 30 IN A 192.168.10.1
+            cctv2.containerdns.local. 30 IN A 192.168.10.2
+            cctv2.containerdns.local. IN A 192.168.10.3
+            cctv2.containerdns.local. 30 IN AAAA fd00::1
+            tv1.containerdns.local. IN CNAME cctv2.containerdns.local.
+            api.containerdns.local. 30 IN SRV 1 2 8080 5a.api.containerdns.local.
+            5a.api.containerdns.local. 30 IN A 10.0.0.5
+            api.containerdns.local. IN SRV 10 100 81 b.example.org.
+        "#]],
+    );
+}
+
+#[test]
+fn names_under_infix_labels_and_whole_keys() {
+    check(
+        Format::ContainerDns,
+        &[
             (
                 "local/containerdns/dns/ns/foo/",
                 r#"{"host":"ns.foo.example.","type":"NS"}"#,
@@ -137,14 +156,6 @@ fn an_existing_containerdns_tree() {
             ("monitor/status/10.0.0.5", r#"{"status":"UP"}"#),
         ],
         expect![[r#"
-            cctv2.containerdns.local. 30 IN A 192.168.10.1
-            cctv2.containerdns.local. 30 IN A 192.168.10.2
-            cctv2.containerdns.local. IN A 192.168.10.3
-            cctv2.containerdns.local. 30 IN AAAA fd00::1
-            tv1.containerdns.local. IN CNAME cctv2.containerdns.local.
-            api.containerdns.local. 30 IN SRV 1 2 8080 5a.api.containerdns.local.
-            5a.api.containerdns.local. 30 IN A 10.0.0.5
-            api.containerdns.local. IN SRV 10 100 81 b.example.org.
             foo.containerdns.local. IN NS ns.foo.example.
             containerdns.local. 60 IN NS ns1.containerdns.local.
             ns1.containerdns.local. 60 IN A 10.0.0.53

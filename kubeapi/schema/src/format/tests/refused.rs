@@ -41,26 +41,6 @@ fn containerdns_values() {
             r#"{"type":"A","host":["10.0.0.1"]}"#,
             r#"{"type":"A","host":{"ip":"10.0.0.1"}}"#,
             r#"{"type":"A","host":167772161}"#,
-            r#"{"type":"CNAME","host":"10.0.0.1"}"#,
-            r#"{"type":"CNAME","host":"a..example"}"#,
-            r#"{"type":"CNAME","host":"a b.example"}"#,
-            r#"{"type":"AX","host":"10.0.0.1"}"#,
-            r#"{"type":1,"host":"10.0.0.1"}"#,
-            r#"{"type":"CAA","host":"a.example"}"#,
-            r#"{"type":"TXT","host":"a.example"}"#,
-            r#"{"type":"TXT","text":7}"#,
-            r#"{"type":"SRV","host":"a.example"}"#,
-            r#"{"type":"SRV","host":"a.example","port":65536}"#,
-            r#"{"type":"SRV","host":"a.example","port":"http"}"#,
-            r#"{"type":"SRV","host":"a.example","port":1,"weight":-1}"#,
-            r#"{"type":"MX","host":"a.example","priority":1.5}"#,
-            r#"{"type":"MX","host":"a.example","mail":"yes"}"#,
-            r#"{"type":"A","host":"10.0.0.1","ttl":2147483648}"#,
-            r#"{"type":"A","host":"10.0.0.1","ttl":-1}"#,
-            r#"{"type":"A","host":"10.0.0.1","ttl":"30s"}"#,
-            r#"{"type":"A","host":"10.0.0.1","ttl":true}"#,
-            r#"{"type":"A","host":"10.0.0.1","ttl":99999999999999999999}"#,
-            r#"{"type":"A","host":"10.0.0.1","source":1}"#,
         ],
         expect![[r#"
             error: value: not a JSON object: write {"field":...}
@@ -83,6 +63,37 @@ fn containerdns_values() {
             error: host: an array is not a string
             error: host: an object is not a string
             error: host: 167772161 is not a string
+        "#]],
+    );
+}
+
+#[test]
+fn containerdns_values_of_other_types() {
+    check_values(
+        Format::ContainerDns,
+        &[
+            r#"{"type":"CNAME","host":"10.0.0.1"}"#,
+            r#"{"type":"CNAME","host":"a..example"}"#,
+            r#"{"type":"CNAME","host":"a b.example"}"#,
+            r#"{"type":"AX","host":"10.0.0.1"}"#,
+            r#"{"type":1,"host":"10.0.0.1"}"#,
+            r#"{"type":"CAA","host":"a.example"}"#,
+            r#"{"type":"TXT","host":"a.example"}"#,
+            r#"{"type":"TXT","text":7}"#,
+            r#"{"type":"SRV","host":"a.example"}"#,
+            r#"{"type":"SRV","host":"a.example","port":65536}"#,
+            r#"{"type":"SRV","host":"a.example","port":"http"}"#,
+            r#"{"type":"SRV","host":"a.example","port":1,"weight":-1}"#,
+            r#"{"type":"MX","host":"a.example","priority":1.5}"#,
+            r#"{"type":"MX","host":"a.example","mail":"yes"}"#,
+            r#"{"type":"A","host":"10.0.0.1","ttl":2147483648}"#,
+            r#"{"type":"A","host":"10.0.0.1","ttl":-1}"#,
+            r#"{"type":"A","host":"10.0.0.1","ttl":"30s"}"#,
+            r#"{"type":"A","host":"10.0.0.1","ttl":true}"#,
+            r#"{"type":"A","host":"10.0.0.1","ttl":99999999999999999999}"#,
+            r#"{"type":"A","host":"10.0.0.1","source":1}"#,
+        ],
+        expect![[r#"
             error: host: "10.0.0.1" is not a name, as type CNAME wants
             error: host: "a..example": label 2 is empty: a name is labels of 1 to 63
             octets between single dots

@@ -2,32 +2,34 @@
 
 use super::*;
 
+/// The key and value of a record, or the error.
+fn written(owner: &str, rtype: RecordType, rdata: &str, ttl: Option<u32>) -> String {
+    let rdata = Rdata::parse(rtype, rdata).unwrap();
+    let record = Record {
+        owner: owner.parse().unwrap(),
+        rtype,
+        ttl,
+        rdata,
+    };
+    let fields = Fields {
+        cluster: Some("k1"),
+        user: Some("u"),
+    };
+    match containerdns::encode("/containerdns/", &zones(), &record, fields) {
+        Ok(KeyValue { key, value }) => {
+            let text = |octets| String::from_utf8(octets).unwrap();
+            wrapped(&format!(
+                "{} {}\n",
+                text(key),
+                text(value).replace(",\"", ", \"")
+            ))
+        }
+        Err(error) => wrapped(&format!("error: {error}\n")),
+    }
+}
+
 #[test]
 fn keys_are_written_as_the_original_writes_them() {
-    let written = |owner: &str, rtype: RecordType, rdata: &str, ttl| {
-        let rdata = Rdata::parse(rtype, rdata).unwrap();
-        let record = Record {
-            owner: owner.parse().unwrap(),
-            rtype,
-            ttl,
-            rdata,
-        };
-        let fields = Fields {
-            cluster: Some("k1"),
-            user: Some("u"),
-        };
-        match containerdns::encode("/containerdns/", &zones(), &record, fields) {
-            Ok(KeyValue { key, value }) => {
-                let text = |octets| String::from_utf8(octets).unwrap();
-                wrapped(&format!(
-                    "{} {}\n",
-                    text(key),
-                    text(value).replace(",\"", ", \"")
-                ))
-            }
-            Err(error) => wrapped(&format!("error: {error}\n")),
-        }
-    };
     let a = "a.containerdns.local";
     let lines = [
         written(

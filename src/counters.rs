@@ -8,6 +8,11 @@ use std::time::Instant;
 
 static PROCESS_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// The time that [`process_ms`] counts from.
+pub fn process_start() -> Instant {
+    *PROCESS_START
+}
+
 /// Milliseconds since the process start, more exactly since the first call: what
 /// [`ShardCounters::heartbeat_ms`] is compared with.
 pub fn process_ms() -> u64 {

@@ -208,14 +208,19 @@ async fn a_change_is_seen_soon_after_the_leader_died() {
     let revision = commit(&store, &[put("/a/1", "x")]).await;
     let mut running = watch(&store, "/a/", revision + 1).await;
     members[0].kill();
-    let start = Instant::now();
     let retry = || tokio::time::sleep(Duration::from_millis(100));
-    while !matches!(
-        store.transact(&[], &[put("/a/1", "y")]).await,
-        Ok(Outcome::Committed { .. })
-    ) {
+    // A write that etcd loses with its leader is answered after many seconds: ask again before.
+    let patience = Duration::from_millis(500);
+    loop {
+        let operations = [put("/a/1", "y")];
+        let write = tokio::time::timeout(patience, store.transact(&[], &operations));
+        if matches!(write.await, Ok(Ok(Outcome::Committed { .. }))) {
+            break;
+        }
         retry().await;
     }
+    // How long the election took is etcd's; what follows is ours.
+    let start = Instant::now();
     let seen = loop {
         match next(&mut running).await {
             Ok(_) => break start.elapsed(),
@@ -226,8 +231,7 @@ async fn a_change_is_seen_soon_after_the_leader_died() {
             running = resumed;
         }
     };
-    eprintln!("SEEN {seen:?}");
-    assert!(seen < Duration::from_secs(6), "{seen:?}");
+    assert!(seen < Duration::from_secs(3), "{seen:?}");
 }
 
 #[tokio::test]

@@ -76,8 +76,7 @@ async fn options_that_make_no_sense_are_refused() {
     };
     let tls = Some(TlsFiles {
         ca: "/absent/ca.pem".into(),
-        cert: "/absent/cert.pem".into(),
-        key: "/absent/key.pem".into(),
+        client: Some(("/absent/cert.pem".into(), "/absent/key.pem".into())),
     });
     let one = &["http://127.0.0.1:1"];
     for (options, expected) in [

@@ -21,5 +21,8 @@ struct CommandLine {
 
 fn main() -> anyhow::Result<()> {
     let CommandLine { config } = CommandLine::parse();
-    bail!("{}: no role of containerdns-kubeapi is in this release", config.display())
+    bail!(
+        "{}: no role of containerdns-kubeapi is in this release",
+        config.display()
+    )
 }

@@ -6,6 +6,10 @@
 //! written anew before each call, so no pointer outlives the borrow it was made from.
 //!
 //! It decides nothing: what is sent, and what an error means, is up to the callers.
+#![allow(
+    unsafe_code,
+    reason = "the one file of the crate at the boundary to system calls"
+)]
 
 use std::io;
 use std::mem;

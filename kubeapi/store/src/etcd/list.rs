@@ -1,6 +1,7 @@
-//! Listings of etcd in pages of about a MiB.
+//! Listings of etcd in pages of about four MiB: etcd walks the rest of the range for every page, so
+//! that few large pages are much cheaper than many small ones.
 //!
-//! etcd limits a page by keys only. How many keys make a MiB is learnt from page to page; a page
+//! etcd limits a page by keys only. How many keys make a page is learnt from page to page; a page
 //! larger than what we are willing to decode is asked for again with fewer keys, down to one.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,10 +17,10 @@ use crate::{Page, Revision, StoreError};
 pub(super) const FIRST_PAGE_KEYS: i64 = 512;
 
 /// Keys in one page however small they are.
-const PAGE_KEYS_MAX: i64 = 16_384;
+const PAGE_KEYS_MAX: i64 = 65_536;
 
 /// Bytes of keys and values that a page should have.
-const PAGE_BYTES: i64 = 1 << 20;
+const PAGE_BYTES: i64 = 4 << 20;
 
 /// One page of a listing, from key `start` on.
 pub(super) async fn list_page(
@@ -110,15 +111,15 @@ mod tests {
     use super::keys_next;
 
     #[test]
-    fn pages_grow_and_shrink_to_a_mib() {
+    fn pages_grow_and_shrink_to_their_size() {
         for (asked, count, bytes, expected) in [
             (512, 512, 51_200, 1024),          // small values: twice as many
-            (512, 512, 8 << 20, 64),           // large values: as many as fit
-            (512, 5, 5 << 20, 1),              // one each
+            (512, 512, 8 << 20, 256),          // large values: as many as fit
+            (512, 5, 20 << 20, 1),             // one each
             (1, 1, 100, 2),                    // and out of it again
             (512, 100, 10_000, 512),           // the last page
             (512, 0, 0, 512),                  // nothing there
-            (16_384, 16_384, 163_840, 16_384), // the bound
+            (65_536, 65_536, 655_360, 65_536), // the bound
         ] {
             assert_eq!(
                 keys_next(asked, count, bytes),

@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 
 use crate::counters::ShardCounters;
-use crate::kernel::datagrams::Datagrams;
+use crate::kernel::Datagrams;
 use crate::listen::UdpListener;
 use crate::responder::{Query, Responder, respond_guarded};
 use crate::world::Transport;

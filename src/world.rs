@@ -103,10 +103,6 @@ impl World {
         now_s: u32,
         response: &mut [u8],
     ) -> usize {
-        match transport {
-            Transport::Udp => self.counters.udp_queries.add(1),
-            Transport::Tcp => self.counters.tcp_queries.add(1),
-        }
         let asked = Asked {
             octets: query,
             client,
@@ -139,9 +135,6 @@ impl World {
             }
         }
         self.tables.revision = delta.revision;
-        self.counters
-            .changes_applied
-            .add(delta.changes.len() as u64);
         self.counters.names.set(self.tables.index.len() as u64);
         self.counters.revision.set(delta.revision);
         self.counters.ready.set(u64::from(self.tables.ready));

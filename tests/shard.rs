@@ -12,7 +12,7 @@ use containerdns::listen::bind_all;
 use containerdns::responder::Responder;
 use containerdns::shard::{ShardEnd, ShardHandle, ShardOptions, set_panic_hook, start};
 use containerdns::tcp::{TcpOptions, limits::ConnectionLimits};
-use containerdns::world::{Transport, World};
+use containerdns::world::Transport;
 use tokio::sync::mpsc;
 
 /// As the first octet behind the header: panic.
@@ -21,18 +21,18 @@ const PANIC: u8 = 0xee;
 const LARGE: u8 = 0xdd;
 const LARGE_BYTES: usize = 60_000;
 
-/// The world's answers, with the queries above on top.
+/// Gives every query back as its own response, but for the ones above.
 struct Tester {
-    world: World,
+    counters: Arc<ShardCounters>,
 }
 
 impl Responder for Tester {
     fn respond(
         &mut self,
         query: &[u8],
-        client: IpAddr,
-        transport: Transport,
-        now_s: u32,
+        _client: IpAddr,
+        _transport: Transport,
+        _now_s: u32,
         response: &mut [u8],
     ) -> usize {
         match query.get(12) {
@@ -44,7 +44,6 @@ impl Responder for Tester {
             }
             _ => {
                 response[..query.len()].copy_from_slice(query);
-                let _ = (&self.world, client, transport, now_s);
                 response[2] |= 0x80;
                 query.len()
             }
@@ -53,7 +52,7 @@ impl Responder for Tester {
 
     fn apply(&mut self, delta: &Delta) {
         assert_ne!(delta.revision, u64::MAX, "asked to");
-        self.world.apply(delta);
+        self.counters.revision.set(delta.revision);
     }
 }
 
@@ -90,9 +89,7 @@ impl Shards {
                 tcp: tcp.clone(),
                 deltas_max: 1024,
             };
-            let make = |counters| Tester {
-                world: World::new(counters),
-            };
+            let make = |counters| Tester { counters };
             start(options, sockets, ends.clone(), make).expect("a shard")
         });
         Shards {

@@ -6,6 +6,10 @@
 //! written anew before each call, so no pointer outlives the borrow it was made from.
 //!
 //! It decides nothing: what is sent, and what an error means, is up to the callers.
+#![allow(
+    unsafe_code,
+    reason = "the one file of the crate at the boundary to system calls"
+)]
 
 use std::io;
 use std::mem;
@@ -21,7 +25,7 @@ pub(crate) const BATCH_LEN: usize = 32;
 /// Octets kept of each packet. The header and the longest question take 271: what follows is not
 /// read, so the kernel need not copy it.
 pub(crate) const PACKET_LEN_MAX: usize = 512;
-/// Octets kept of each packet that `echo` is to give back whole.
+// Every query fits.
 const _: () = assert!(PACKET_LEN_MAX >= crate::packet::QUERY_LEN_MAX);
 
 /// Packets for one `sendmmsg`, or from one `recvmmsg`.

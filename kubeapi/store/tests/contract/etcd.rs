@@ -76,8 +76,7 @@ async fn options_that_make_no_sense_are_refused() {
     };
     let tls = Some(TlsFiles {
         ca: "/absent/ca.pem".into(),
-        cert: "/absent/cert.pem".into(),
-        key: "/absent/key.pem".into(),
+        client: Some(("/absent/cert.pem".into(), "/absent/key.pem".into())),
     });
     let one = &["http://127.0.0.1:1"];
     for (options, expected) in [
@@ -137,6 +136,30 @@ async fn a_hang_is_noticed_and_survived() {
         batches(&mut resumed, 1).await.concat()[0].revision,
         revision + 1
     );
+}
+
+#[tokio::test]
+async fn a_hung_member_is_left_for_another() {
+    let members = EtcdServer::start_three();
+    let store = store_of(&members).await;
+    let revision = commit(&store, &[put("/a/1", "x")]).await;
+    let mut running = watch(&store, "/a/", revision + 1).await;
+    members[0].signal("STOP");
+    let start = Instant::now();
+    let error = next(&mut running).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    until_ready(&store).await;
+    let mut resumed = watch(&store, "/a/", revision).await;
+    assert_eq!(
+        batches(&mut resumed, 1).await.concat()[0].revision,
+        revision
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+    members[0].signal("CONT");
 }
 
 #[tokio::test]

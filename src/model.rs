@@ -349,3 +349,6 @@ impl Model {
         &self.settings.zones.0[usize::from(id.0)]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,9 +25,10 @@ impl Model {
         let owner: Box<[u8]> = canonical::to_wire(&state.canonical).into();
         if self.is_occluded(state) {
             changes.push(Change::Remove(owner.into()));
+            self.conflicts.remove(&id);
             return;
         }
-        let (mut chosen, conflict) = without_conflict(self.choose(state));
+        let (mut chosen, mut conflict) = without_conflict(self.choose(state));
         let zone = state.zone;
         let kind = match (state.apex, state.cut) {
             (true, _) => Kind::Apex,
@@ -39,6 +40,8 @@ impl Model {
         match kind {
             Kind::Apex => {
                 soa = Some(self.soa(state, &chosen));
+                // Beside the SOA that every apex has, a CNAME never stands alone.
+                conflict |= chosen.iter().any(|held| held.rtype == rtype::CNAME);
                 chosen.retain(|held| !matches!(held.rtype, rtype::SOA | rtype::CNAME));
                 if !chosen.iter().any(|held| held.rtype == rtype::NS) {
                     made = self.made_name_servers(state);
@@ -94,15 +97,17 @@ impl Model {
                 .filter(move |held: &&Held| held.origin == origin)
         };
         let mut chosen: Vec<&Held> = of(Origin::Own).collect();
-        let has_alias = chosen.iter().any(|held| held.rtype == rtype::CNAME);
+        let has_alias = !state.apex && chosen.iter().any(|held| held.rtype == rtype::CNAME);
         if let Some(dedicated) = self.apex_records(state) {
             chosen.extend(dedicated);
         } else if !has_alias {
             chosen.extend(of(Origin::Inherited));
         }
         in_group(&mut chosen);
-        let own_types: Vec<u16> = chosen.iter().map(|held| held.rtype).collect();
-        chosen.extend(of(Origin::Derived).filter(|held| !own_types.contains(&held.rtype)));
+        if !has_alias {
+            let own_types: Vec<u16> = chosen.iter().map(|held| held.rtype).collect();
+            chosen.extend(of(Origin::Derived).filter(|held| !own_types.contains(&held.rtype)));
+        }
         self.drop_dead(&mut chosen);
         chosen
     }
@@ -164,9 +169,10 @@ impl Model {
             .take_while(|(name, _)| name.starts_with(&above))
             .filter(|(_, id)| {
                 let records = &self.states[id.0 as usize].records;
-                records
-                    .iter()
-                    .any(|held| address_of(held.rtype, &held.rdata).is_some())
+                records.iter().any(|held| {
+                    held.origin != Origin::Inherited
+                        && address_of(held.rtype, &held.rdata).is_some()
+                })
             })
             .map(|(name, _)| &name[..])
             .take(NAME_SERVERS_MAX)
@@ -194,12 +200,16 @@ impl Model {
     /// The zone's SOA: as stored at its apex, else as configured. The serial is never stored.
     fn soa(&self, state: &State, chosen: &[&Held]) -> Soa {
         let configured = &self.zone(state.zone).soa;
-        let stored = chosen.iter().find(|held| held.rtype == rtype::SOA);
-        let Some(stored) = stored else {
-            return configured.clone();
-        };
-        let ttl_s = stored.ttl_s.unwrap_or(self.settings.ttl_default_s);
-        soa_of_rdata(&stored.rdata, ttl_s).unwrap_or_else(|| configured.clone())
+        let stored = chosen.iter().filter(|held| held.rtype == rtype::SOA);
+        let stored = stored.map(|held| {
+            let ttl_s = held.ttl_s.unwrap_or(self.settings.ttl_default_s);
+            (&held.rdata, ttl_s)
+        });
+        // Of several the first in order, so that it does not matter which came first.
+        stored
+            .min()
+            .and_then(|(rdata, ttl_s)| soa_of_rdata(rdata, ttl_s))
+            .unwrap_or_else(|| configured.clone())
     }
 
     /// Addresses of the cut's name servers that are at or below the cut, where nobody else has
@@ -263,16 +273,26 @@ fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     let Some(first) = first.min_by(|a, b| a.rdata.cmp(&b.rdata)) else {
         return (chosen, false);
     };
-    let lives_beside = |held: &&Held| held.rtype == rtype::TXT && held.key == first.key;
-    let others = |held: &&Held| held.rtype != rtype::CNAME && !lives_beside(held);
-    if chosen.iter().any(others) {
+    let is_first =
+        |held: &Held| held.rtype == rtype::CNAME && held.rdata.eq_ignore_ascii_case(&first.rdata);
+    let keys: Vec<u64> = chosen
+        .iter()
+        .filter(|held| is_first(held))
+        .map(|held| held.key)
+        .collect();
+    let lives_beside = |held: &Held| held.rtype == rtype::TXT && keys.contains(&held.key);
+    if chosen
+        .iter()
+        .any(|held| held.rtype != rtype::CNAME && !lives_beside(held))
+    {
         chosen.retain(|held| held.rtype != rtype::CNAME);
         return (chosen, true);
     }
     let several = chosen
         .iter()
-        .any(|held| held.rtype == rtype::CNAME && !held.rdata.eq_ignore_ascii_case(&first.rdata));
-    chosen.retain(|held| held.rtype != rtype::CNAME || std::ptr::eq(*held, first));
+        .any(|held| held.rtype == rtype::CNAME && !is_first(held));
+    // Several keys may give the same alias: all stay, for their smallest TTL.
+    chosen.retain(|held| held.rtype != rtype::CNAME || held.rdata == first.rdata);
     (chosen, several)
 }
 

@@ -105,10 +105,18 @@ impl Model {
             state.inherits_too_much = true;
         }
         if state.inherits_too_much {
-            state
-                .records
-                .retain(|record| record.origin != Origin::Inherited);
+            let mut addresses = Vec::new();
+            state.records.retain(|record| {
+                let stays = record.origin != Origin::Inherited;
+                if !stays {
+                    addresses.extend(compile::address_of(record.rtype, &record.rdata));
+                }
+                stays
+            });
             state.inherited = 0;
+            for address in addresses {
+                self.forget_holder(address, id);
+            }
             self.mark(id);
             return None;
         }

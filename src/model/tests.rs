@@ -1,0 +1,231 @@
+//! The model as tables: keys and values as writers leave them, and the nodes that cores then hold.
+//!
+//! Values go through the formats as in production. `Told` is what a core was told so far, printed
+//! one node a line: owner, what it is, its RRsets, its glue.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use containerdns_schema::format::Format;
+use containerdns_schema::name::Name;
+use containerdns_schema::rdata::Rdata;
+use containerdns_schema::record::RecordType;
+use expect_test::Expect;
+
+use super::*;
+use crate::sync::{Routes, routes};
+use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset};
+
+mod cuts;
+mod properties;
+mod records;
+mod skydns;
+mod zones;
+
+/// A model with what it has told so far.
+struct Told {
+    model: Model,
+    routes: Routes,
+    revision: i64,
+    nodes: BTreeMap<Name, Arc<Node>>,
+    soas: BTreeMap<ZoneId, Arc<Soa>>,
+}
+
+/// A name's octets on the wire.
+fn wire(name: &str) -> Vec<u8> {
+    Name::parse(name).unwrap().wire().to_vec()
+}
+
+fn zone(apex: &str) -> Zone {
+    Zone {
+        apex: wire(apex).into(),
+        parent: None,
+        soa: Soa {
+            mname: wire(&format!("ns.dns.{apex}")).into(),
+            rname: wire(&format!("hostmaster.{apex}")).into(),
+            timers_s: [7200, 1800, 86400, 5],
+            ttl_s: 30,
+        },
+    }
+}
+
+/// Settings for these zones; those under `arpa` get PTR records from addresses.
+fn settings(apexes: &[&str]) -> ModelSettings {
+    let reverse = apexes.iter().enumerate();
+    let reverse = reverse.filter(|(_, apex)| apex.ends_with("arpa"));
+    ModelSettings {
+        zones: Zones(apexes.iter().map(|apex| zone(apex)).collect()),
+        reverse: reverse.map(|(place, _)| ZoneId(place as u16)).collect(),
+        ttl_default_s: 30,
+        policy: Policy::Rotate,
+        zone_policies: HashMap::new(),
+        name_policies: Vec::new(),
+        server_addresses: Vec::new(),
+    }
+}
+
+impl Told {
+    /// Everything is told for `t`, the zone of most tables; what a new model says is not shown.
+    fn new() -> Told {
+        let mut told = Told::with(settings(&["t"]));
+        told.take();
+        told
+    }
+
+    fn with(settings: ModelSettings) -> Told {
+        let zones = settings.zones.0.iter();
+        let zones = zones.map(|zone| Name::from_wire(&zone.apex).unwrap());
+        let prefixes = [
+            ("/containerdns/", Format::ContainerDns),
+            ("/skydns/", Format::SkyDns),
+            ("/containerdns-kube/", Format::Bundle),
+        ];
+        let routes = Routes::new(
+            prefixes.map(|(path, format)| (path.to_owned(), format)),
+            Some("/containerdns/monitor/status/".into()),
+            zones.collect(),
+        );
+        Told {
+            model: Model::new(settings),
+            routes,
+            revision: 0,
+            nodes: BTreeMap::new(),
+            soas: BTreeMap::new(),
+        }
+    }
+
+    /// A key with its value as it is in the store.
+    fn put(&mut self, key: &str, value: &str) -> &mut Told {
+        self.revision += 1;
+        let adds = self.routes.decode(key.as_bytes(), value.as_bytes());
+        let stamp = routes::stamp(self.revision, value.as_bytes());
+        self.model
+            .put(key.as_bytes(), stamp, 0, adds.unwrap_or(Adds::Bad));
+        self
+    }
+
+    /// A bundle of records, each written `owner ttl type rdata`; `-` for no TTL.
+    fn bundle(&mut self, id: &str, records: &[&str]) -> &mut Told {
+        let rrsets = records.iter().map(|record| {
+            let fields: Vec<&str> = record.splitn(4, ' ').collect();
+            let [name, ttl, rtype, rdata] = fields[..] else {
+                panic!("{record}")
+            };
+            let mut rrset = serde_json::json!({"name": name, "type": rtype, "rdata": [rdata]});
+            if ttl != "-" {
+                rrset["ttl"] = ttl.parse::<u32>().unwrap().into();
+            }
+            rrset
+        });
+        let value = serde_json::json!({"v": 1, "rrsets": rrsets.collect::<Vec<_>>()});
+        self.put(&bundle_key(id), &value.to_string())
+    }
+
+    fn delete(&mut self, key: &str) -> &mut Told {
+        assert!(self.model.delete(key.as_bytes()), "no key {key}");
+        self
+    }
+
+    fn delete_bundle(&mut self, id: &str) -> &mut Told {
+        self.delete(&bundle_key(id))
+    }
+
+    fn health(&mut self, address: &str, value: &str) -> &mut Told {
+        let key = format!("/containerdns/monitor/status/{address}");
+        self.put(&key, &format!(r#"{{"status":"{value}"}}"#))
+    }
+
+    /// Applies the changes as a core does, and gives them as lines.
+    fn take(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let changes = self.model.take_changes(3);
+            if changes.is_empty() {
+                return lines;
+            }
+            for change in changes {
+                match change {
+                    Change::Put(node) => {
+                        lines.push(format!("+ {}", shown(&node)));
+                        self.nodes.insert(name(&node.owner), node);
+                    }
+                    Change::Remove(owner) => {
+                        lines.push(format!("- {}", name(&owner)));
+                        self.nodes.remove(&name(&owner));
+                    }
+                    Change::Soa(zone, soa) => {
+                        lines.push(format!("soa of zone {}: {}", zone.0, shown_soa(&soa)));
+                        self.soas.insert(zone, soa);
+                    }
+                    Change::Ready => unreachable!("a model does not say that"),
+                }
+            }
+        }
+    }
+
+    /// What a core is told now, in the order of names.
+    fn tells(&mut self, expect: Expect) -> &mut Told {
+        let mut lines = self.take();
+        lines.sort_by_key(|line| line[2..].to_owned());
+        expect.assert_eq(&lines.join("\n"));
+        self
+    }
+}
+
+fn bundle_key(id: &str) -> String {
+    format!("/containerdns-kube/one/services/default/{id}")
+}
+
+fn name(wire: &[u8]) -> Name {
+    Name::from_wire(wire).unwrap()
+}
+
+fn shown(node: &Node) -> String {
+    let mut line = name(&node.owner).to_string();
+    line.push_str(match node.kind {
+        Kind::Inside => "",
+        Kind::Apex => " apex",
+        Kind::Cut => " cut",
+    });
+    if node.zone != ZoneId(0) {
+        line.push_str(&format!(" of zone {}", node.zone.0));
+    }
+    if node.wildcard_child {
+        line.push_str(" with *");
+    }
+    let rrsets: Vec<String> = node.rrsets.iter().map(shown_rrset).collect();
+    line.push_str(&format!(": {}", rrsets.join(" | ")));
+    for host in &node.glue {
+        let rrsets: Vec<String> = host.rrsets.iter().map(shown_rrset).collect();
+        line.push_str(&format!(
+            " | glue {} {}",
+            name(&host.owner),
+            rrsets.join(", ")
+        ));
+    }
+    line.trim_end_matches(": ").to_owned()
+}
+
+fn shown_rrset(rrset: &RRset) -> String {
+    let rtype = RecordType(rrset.rtype);
+    let records: Vec<&[u8]> = rrset.records().collect();
+    assert_eq!(records.len(), usize::from(rrset.count));
+    let rdata = records.iter().map(|record| {
+        let rdata = Rdata::from_wire(rtype, &record[RECORD_FIXED_LEN..]).unwrap();
+        rdata.to_text(rtype)
+    });
+    let ttl_s = u32::from_be_bytes(*records[0][6..].first_chunk().unwrap());
+    let policy = match rrset.policy {
+        Policy::Rotate => "",
+        Policy::RandomOne => " (random-one)",
+        Policy::Sticky => " (sticky)",
+    };
+    let rdata = rdata.collect::<Vec<_>>().join(", ");
+    format!("{rtype} {ttl_s} {rdata}{policy}")
+}
+
+fn shown_soa(soa: &Soa) -> String {
+    let (mname, rname) = (name(&soa.mname), name(&soa.rname));
+    format!("{} {mname} {rname} {:?}", soa.ttl_s, soa.timers_s)
+}

@@ -1,0 +1,8 @@
+//! Black-box scenarios: the built program with real etcd, real dig and raw messages.
+//!
+//! One binary for all, so that it links once. Each module starts what it needs on ports of its
+//! own; modules run side by side. A missing etcd or dig is a failure.
+
+mod cases;
+#[path = "../harness/mod.rs"]
+mod harness;

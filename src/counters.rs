@@ -2,7 +2,22 @@
 //! relaxed atomic: no locked instruction on the packet path. The admin server reads at any time
 //! and may see counts of one query apart from each other; nothing depends on them agreeing.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+static PROCESS_START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The time that [`process_ms`] counts from.
+pub fn process_start() -> Instant {
+    *PROCESS_START
+}
+
+/// Milliseconds since the process start, more exactly since the first call: what
+/// [`ShardCounters::heartbeat_ms`] is compared with.
+pub fn process_ms() -> u64 {
+    PROCESS_START.elapsed().as_millis() as u64
+}
 
 /// A count with one writer.
 #[derive(Debug, Default)]
@@ -61,6 +76,7 @@ pub struct ShardCounters {
     pub revision: Counter,
     /// 1 once the first complete list is applied.
     pub ready: Counter,
-    /// Milliseconds since the process start at the last turn of the loop.
+    /// [`process_ms`] at the last heartbeat: every 100 ms while the loop and the executor's
+    /// reactor both run.
     pub heartbeat_ms: Counter,
 }

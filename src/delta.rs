@@ -1,14 +1,16 @@
-//! A change as the cores get it.
+//! A change as the cores get it: immutable, shared by every core, small enough for one turn of a loop.
 
 use std::sync::Arc;
 
-/// Changes per delta at most: what a core applies in one turn of its loop without a query noticing.
+use crate::table::{Node, Soa, ZoneId};
+
+/// Changes per delta at most: what a core applies in one turn without a query noticing.
 pub const CHANGES_PER_DELTA_MAX: usize = 256;
 
-/// What one core applies in one turn. Immutable, shared by every core.
+/// What one core applies in one turn.
 #[derive(Debug)]
 pub struct Delta {
-    /// Store revision that this delta brings the core to (not before the last of its parts).
+    /// The store's revision when the delta was made.
     pub revision: u64,
     /// At most [`CHANGES_PER_DELTA_MAX`] changes.
     pub changes: Box<[Change]>,
@@ -17,8 +19,12 @@ pub struct Delta {
 /// One change of a core's tables.
 #[derive(Debug, Clone)]
 pub enum Change {
+    /// The node is now what exists at its owner name.
+    Put(Arc<Node>),
+    /// Nothing exists at this name (lower case, on the wire) any more.
+    Remove(Arc<[u8]>),
+    /// The zone's SOA fields are now these.
+    Soa(ZoneId, Arc<Soa>),
     /// The first complete list has been sent: answers are authoritative from here on.
     Ready,
-    /// Placeholder until `table` lands.
-    Placeholder(Arc<()>),
 }

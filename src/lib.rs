@@ -4,6 +4,28 @@
 
 #![deny(unsafe_code)]
 
+pub mod admin;
+pub mod answer;
+pub mod choice;
+pub mod config;
+pub mod cookie;
 pub mod counters;
 pub mod delta;
+pub mod fan_out;
+pub mod index;
+pub mod kernel;
+pub mod listen;
+pub mod model;
+pub mod plan;
+pub mod query;
+pub mod responder;
+pub mod response;
+pub mod serve;
+pub mod shard;
+pub mod standalone;
+pub mod sync;
+pub mod table;
+pub mod tcp;
+pub mod udp;
+pub mod wire;
 pub mod world;

@@ -1,11 +1,26 @@
-//! One shard's world: its record index, its settings and its random numbers; the two calls that the
-//! sockets make. Pure: bytes in, bytes out; no I/O, no clock, no lock, no allocation on a hit.
+//! One shard's world: its tables, its settings, its random numbers, and the two calls its sockets make.
+//!
+//! `respond` is the packet path in one place: parse, decide, write. It is a plain function over octets:
+//! no I/O, no clock, no lock, no log, and on a hit no allocation. `apply` is the end of the change path.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::answer::{self, Found, Tables};
+use crate::choice::Spread;
+use crate::cookie::CookieSecrets;
 use crate::counters::ShardCounters;
 use crate::delta::{Change, Delta};
+use crate::index::Index;
+use crate::query::{self, Edns, HEADER_LEN, Message, Query, Rcode};
+use crate::response::opt::ExtendedError;
+use crate::response::{self, Finished, Opt, Writer};
+use crate::table::{CLASS_IN, Kind, Node, Policy, RRset, ZoneId, Zones, rtype};
+use crate::wire::LowerName;
+
+const CLASS_CHAOS: u16 = 3;
+/// TTL of the HINFO that stands for ANY.
+const ANY_TTL_S: u32 = 300;
 
 /// How a query came, which bounds the size of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +31,67 @@ pub enum Transport {
     Tcp,
 }
 
+/// What the configuration says about answering, the same for every core.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Largest response over UDP, and what our OPT says we take.
+    pub udp_payload_max: u16,
+    /// Idle time of TCP connections in units of 100 ms, for RFC 7828.
+    pub keepalive: u16,
+    /// NSID, `hostname.bind` and `id.server`; empty: none of them, nor `version.bind`.
+    pub identity: Vec<u8>,
+    /// Secrets of server cookies.
+    pub cookies: CookieSecrets,
+    /// The zones as configured; their SOA may be changed by the store.
+    pub zones: Zones,
+}
+
 /// What one core answers from.
 #[derive(Debug)]
 pub struct World {
+    tables: Tables,
+    settings: Settings,
+    spread: Spread,
+    name: LowerName,
+    scratch: LowerName,
     counters: Arc<ShardCounters>,
 }
 
 impl World {
-    /// An empty world that is not ready: our zones get SERVFAIL until [`Change::Ready`] comes.
-    pub fn new(counters: Arc<ShardCounters>) -> World {
-        World { counters }
+    /// A world that knows its zones and no records: SERVFAIL for them until [`Change::Ready`] comes.
+    pub fn new(settings: Settings, seed: u64, counters: Arc<ShardCounters>) -> World {
+        let mut index = Index::default();
+        for (place, zone) in settings.zones.0.iter().enumerate() {
+            let (zone_id, kind) = (ZoneId(place as u16), Kind::Apex);
+            let apex = Node::empty(Box::from(&zone.apex[..]));
+            index.put(Arc::new(Node {
+                zone: zone_id,
+                kind,
+                ..apex
+            }));
+        }
+        let zones = settings.zones.clone();
+        let any_hinfo = [&b"\x07RFC8482\x00"[..]].into_iter();
+        let any_hinfo = RRset::new(rtype::HINFO, ANY_TTL_S, Policy::Rotate, any_hinfo);
+        World {
+            tables: Tables {
+                index,
+                zones,
+                revision: 0,
+                ready: false,
+                any_hinfo,
+            },
+            settings,
+            spread: Spread::new(seed),
+            name: LowerName::default(),
+            scratch: LowerName::default(),
+            counters,
+        }
     }
 
     /// Answers `query` into `response` and returns the response's length; 0 means silence.
-    /// `response` is at least 1,232 octets for UDP (more when `udp_payload_max` is), 65,535 for TCP.
-    /// `now_s` is the wall clock (cookies carry it).
+    /// `response` has room for `udp_payload_max` octets over UDP, for 65,535 over TCP. `now_s` is the
+    /// wall clock, which cookies carry.
     pub fn respond(
         &mut self,
         query: &[u8],
@@ -39,22 +100,202 @@ impl World {
         now_s: u32,
         response: &mut [u8],
     ) -> usize {
-        let _ = (client, transport, now_s);
-        let length = query.len().min(response.len());
-        response[..length].copy_from_slice(&query[..length]);
-        if length > 2 {
-            response[2] |= 0x80;
+        match transport {
+            Transport::Udp => self.counters.udp_queries.add(1),
+            Transport::Tcp => self.counters.tcp_queries.add(1),
         }
-        length
+        let asked = Asked {
+            octets: query,
+            client,
+            transport,
+            now_s,
+        };
+        let Some(finished) = self.answer(&asked, response) else {
+            self.counters.dropped.add(1);
+            return 0;
+        };
+        self.counters.rcodes[(finished.rcode as usize).min(15)].add(1);
+        self.counters.truncated.add(u64::from(finished.truncated));
+        finished.length
     }
 
     /// Applies one delta.
     pub fn apply(&mut self, delta: &Delta) {
         for change in &delta.changes {
-            if let Change::Ready = change {
-                self.counters.ready.set(1);
+            match change {
+                Change::Put(node) => self.tables.index.put(Arc::clone(node)),
+                Change::Remove(owner) => {
+                    self.tables.index.remove(crate::wire::hash(owner), owner);
+                }
+                Change::Soa(zone, soa) => {
+                    if let Some(zone) = self.tables.zones.0.get_mut(usize::from(zone.0)) {
+                        zone.soa = soa.as_ref().clone();
+                    }
+                }
+                Change::Ready => self.tables.ready = true,
             }
         }
+        self.tables.revision = delta.revision;
+        self.counters
+            .changes_applied
+            .add(delta.changes.len() as u64);
+        self.counters.names.set(self.tables.index.len() as u64);
         self.counters.revision.set(delta.revision);
+        self.counters.ready.set(u64::from(self.tables.ready));
+    }
+
+    /// What this core holds: for tests that compare cores with the store.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    fn answer(&mut self, asked: &Asked<'_>, out: &mut [u8]) -> Option<Finished> {
+        match query::parse(asked.octets, &mut self.name) {
+            Message::Query(query) => Some(self.answer_query(asked, &query, out)),
+            Message::Silence => None,
+            Message::Reject {
+                rcode,
+                question_end,
+                edns,
+            } => {
+                let reply = Reply {
+                    question_end,
+                    edns: edns.as_ref(),
+                    error: None,
+                };
+                Some(self.empty(asked, &reply, rcode, out))
+            }
+            Message::CookieOnly(edns) => {
+                let reply = Reply {
+                    question_end: HEADER_LEN,
+                    edns: Some(&edns),
+                    error: None,
+                };
+                Some(self.empty(asked, &reply, Rcode::NoError, out))
+            }
+        }
+    }
+
+    fn answer_query(&mut self, asked: &Asked<'_>, query: &Query<'_>, out: &mut [u8]) -> Finished {
+        let edns = query.edns.as_ref();
+        let mut reply = Reply {
+            question_end: query.question_end,
+            edns,
+            error: None,
+        };
+        if query.qclass != CLASS_IN {
+            return self.answer_other_class(asked, query, &reply, out);
+        }
+        if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
+            return self.empty(asked, &reply, Rcode::Refused, out);
+        }
+        let decision = answer::decide(&self.tables, &self.name, query.qtype, &mut self.scratch);
+        if matches!(decision.end, Found::Outside) && decision.aliases().next().is_none() {
+            reply.error = Some(ExtendedError::NotAuthoritative);
+            return self.empty(asked, &reply, Rcode::Refused, out);
+        }
+        if !self.tables.ready {
+            reply.error = Some(ExtendedError::NotReady);
+            return self.empty(asked, &reply, Rcode::ServFail, out);
+        }
+        let opt = edns.map(|edns| opt(&self.settings, asked, edns, None));
+        let opt = opt.as_ref();
+        let limit = asked.limit(edns, &self.settings);
+        Writer::new(asked.octets, query.question_end, out, limit, opt).finish_decision(
+            &self.tables,
+            &decision,
+            asked.client,
+            &mut self.spread,
+            opt,
+        )
+    }
+
+    /// CHAOS names of the server's own (RFC 4892), when they are configured; no other class exists.
+    fn answer_other_class(
+        &self,
+        asked: &Asked<'_>,
+        query: &Query<'_>,
+        reply: &Reply<'_>,
+        out: &mut [u8],
+    ) -> Finished {
+        const VERSION: &str = concat!("ContainerDNS ", env!("CARGO_PKG_VERSION"));
+        let text = match self.name.octets() {
+            _ if query.qclass != CLASS_CHAOS || self.settings.identity.is_empty() => None,
+            b"\x08hostname\x04bind\0" | b"\x02id\x06server\0" => Some(&self.settings.identity[..]),
+            b"\x07version\x04bind\0" | b"\x07version\x06server\0" => Some(VERSION.as_bytes()),
+            _ => None,
+        };
+        match text {
+            Some(text) => {
+                let opt = reply
+                    .edns
+                    .map(|edns| opt(&self.settings, asked, edns, None));
+                let limit = asked.limit(reply.edns, &self.settings);
+                let wanted = matches!(query.qtype, rtype::TXT | rtype::ANY);
+                Writer::new(asked.octets, query.question_end, out, limit, opt.as_ref())
+                    .finish_chaos(wanted.then_some(text), opt.as_ref())
+            }
+            None => self.empty(asked, reply, Rcode::Refused, out),
+        }
+    }
+
+    fn empty(
+        &self,
+        asked: &Asked<'_>,
+        reply: &Reply<'_>,
+        rcode: Rcode,
+        out: &mut [u8],
+    ) -> Finished {
+        let opt = reply
+            .edns
+            .map(|edns| opt(&self.settings, asked, edns, reply.error));
+        let limit = asked.limit(reply.edns, &self.settings);
+        Writer::new(asked.octets, reply.question_end, out, limit, opt.as_ref())
+            .finish_empty(rcode, opt.as_ref())
+    }
+}
+
+/// A message and where it came from.
+struct Asked<'m> {
+    octets: &'m [u8],
+    client: IpAddr,
+    transport: Transport,
+    now_s: u32,
+}
+
+impl Asked<'_> {
+    fn limit(&self, edns: Option<&Edns<'_>>, settings: &Settings) -> usize {
+        match self.transport {
+            Transport::Udp => response::udp_limit(edns, settings.udp_payload_max),
+            Transport::Tcp => usize::from(u16::MAX),
+        }
+    }
+}
+
+/// What a response without records is made from.
+struct Reply<'q> {
+    question_end: usize,
+    edns: Option<&'q Edns<'q>>,
+    error: Option<ExtendedError>,
+}
+
+fn opt<'s>(
+    settings: &'s Settings,
+    asked: &Asked<'_>,
+    edns: &Edns<'_>,
+    error: Option<ExtendedError>,
+) -> Opt<'s> {
+    let cookie = edns.cookie.map(|cookie| {
+        let (server, _) = settings.cookies.answer(&cookie, asked.client, asked.now_s);
+        (cookie.client, server)
+    });
+    Opt {
+        payload_max: settings.udp_payload_max,
+        dnssec_ok: edns.dnssec_ok,
+        cookie,
+        nsid: (edns.nsid && !settings.identity.is_empty()).then_some(&settings.identity[..]),
+        keepalive: (edns.keepalive && asked.transport == Transport::Tcp)
+            .then_some(settings.keepalive),
+        error,
     }
 }

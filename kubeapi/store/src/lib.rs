@@ -12,6 +12,11 @@
 
 use async_trait::async_trait;
 
+pub mod embedded;
+pub mod etcd;
+
+mod check;
+
 /// A store's global version: every committed transaction that changes something makes it grow.
 pub type Revision = i64;
 
@@ -51,18 +56,29 @@ pub struct Event {
 }
 
 /// What a watch delivers.
+///
+/// `revision` is where to resume: another watch of the same prefixes from `revision + 1` misses
+/// nothing. It never falls from one batch to the next.
+///
+/// The changes of one prefix come in revision order, each once, and what one transaction changed
+/// under one prefix is in one batch. Between several prefixes of one watch, etcd promises no order:
+/// a transaction over two of them may then come in two batches, and `revision` stays behind the
+/// newest event while another prefix is quiet, because nothing says yet that it missed nothing. A
+/// watch resumed there repeats events of the busier prefixes; a reader skips those that are not
+/// newer than what it has seen of that prefix. A watch of one prefix never repeats, and neither
+/// does the embedded store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchBatch {
-    /// Changes in revision order; a transaction is never split over two batches.
+    /// Changes, in revision order within the batch.
     Events {
-        /// Revision of the last event: resume from it + 1.
+        /// All changes up to it were delivered.
         revision: Revision,
         /// The changes.
         events: Vec<Event>,
     },
-    /// Nothing changed up to `revision` (progress notification).
+    /// Nothing new, and all changes up to `revision` were delivered (progress notification).
     Progress {
-        /// The store's revision, all events up to which were delivered.
+        /// All changes up to it were delivered.
         revision: Revision,
     },
 }
@@ -74,7 +90,7 @@ pub enum Guard {
     ModRevision {
         /// Key.
         key: Vec<u8>,
-        /// Revision.
+        /// Revision, at least 1.
         revision: Revision,
     },
     /// The key does not exist.
@@ -87,6 +103,26 @@ pub enum Guard {
         /// Key.
         key: Vec<u8>,
     },
+}
+
+impl Guard {
+    /// The key that the guard is about.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Guard::ModRevision { key, .. } | Guard::Absent { key } | Guard::Present { key } => key,
+        }
+    }
+
+    /// Whether it holds when the key has this pair.
+    pub fn holds(&self, pair: Option<&KeyValue>) -> bool {
+        match self {
+            Guard::ModRevision { revision, .. } => {
+                pair.is_some_and(|pair| pair.mod_revision == *revision)
+            }
+            Guard::Absent { .. } => pair.is_none(),
+            Guard::Present { .. } => pair.is_some(),
+        }
+    }
 }
 
 /// A write of a transaction.
@@ -113,7 +149,7 @@ pub enum Operation {
 pub enum Outcome {
     /// Every guard held and every operation is durable at this revision.
     Committed {
-        /// Revision.
+        /// The store's revision after it; the same as before when nothing changed.
         revision: Revision,
     },
     /// A guard did not hold; nothing was written. The guarded keys as they are now.
@@ -133,7 +169,8 @@ pub struct LeaseId(pub i64);
 #[async_trait]
 pub trait Store: Send + Sync {
     /// One page of all keys with `prefix`, at `at` (the newest when none), from key `from` on
-    /// (the start when none). A page holds about a MiB and at least one pair. Fails with
+    /// (the start when none). A page holds about a MiB and, when any is left, at least one pair.
+    /// `at` is the revision of the listing's first page, with `from` the page's `next`. Fails with
     /// [`StoreError::Compacted`] when `at` is gone: start over.
     async fn list_page(
         &self,
@@ -142,15 +179,17 @@ pub trait Store: Send + Sync {
         at: Option<Revision>,
     ) -> Result<Page, StoreError>;
 
-    /// Every change of keys with any of `prefixes` from revision `from` on (inclusive). Fails, or
-    /// ends later, with [`StoreError::Compacted`] when `from` is gone.
+    /// Every change of keys with any of `prefixes` from revision `from` on (inclusive, at least 1;
+    /// it may lie ahead of the store's). Fails, or ends later, with [`StoreError::Compacted`] when
+    /// `from` is gone.
     async fn watch(
         &self,
         prefixes: &[Vec<u8>],
         from: Revision,
     ) -> Result<Box<dyn Watch>, StoreError>;
 
-    /// Commits all operations when all guards hold, else nothing.
+    /// Commits all operations when all guards hold, else nothing. A key may be put only once and
+    /// not deleted beside. After [`StoreError::Unavailable`] it may have been committed or not.
     async fn transact(
         &self,
         guards: &[Guard],
@@ -170,7 +209,8 @@ pub trait Store: Send + Sync {
 /// A running watch; dropping it ends it.
 #[async_trait]
 pub trait Watch: Send {
-    /// The next batch. After an error the watch is over: open another or list again.
+    /// The next batch. After an error the watch is over: open another or list again. Dropping the
+    /// future before it is ready loses nothing.
     async fn next(&mut self) -> Result<WatchBatch, StoreError>;
 }
 
@@ -178,9 +218,9 @@ pub trait Watch: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The revision asked for is compacted away: list again.
-    #[error("revision is compacted; the oldest kept is {oldest}")]
+    #[error("revision is compacted; nothing before {oldest} is kept")]
     Compacted {
-        /// The oldest revision still kept.
+        /// The oldest revision still kept, or one before it when the store did not tell.
         oldest: Revision,
     },
     /// The lease does not exist any more.

@@ -1,0 +1,247 @@
+//! What one store key and its value contribute to the DNS.
+//!
+//! `decode` turns a key and a value of one of the three formats into records, or into an error that
+//! names the field and says what would be right; the caller skips that key only. It runs for every
+//! key of the store at start and for every change, so it borrows from the value and allocates for
+//! the records alone. Each format's module also has the inverse, `encode`.
+//!
+//! Keys. Behind the prefix, labels from the root side, joined by `/`; one final `/` is optional.
+//! A label is as in a zone file, so `\047` is a slash inside it and `\.` a dot; a bare dot is
+//! refused. Case is kept and keys are never changed.
+
+pub mod bundle;
+pub mod containerdns;
+pub(crate) mod json;
+pub(crate) mod key;
+pub mod skydns;
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::name::{Name, NameError};
+use crate::rdata::{Rdata, RdataError};
+use crate::record::{Record, RecordType};
+
+/// The octets of a value at most, bundles excepted.
+pub const VALUE_LEN_MAX: usize = 64 << 10;
+/// The octets of a bundle at most: some 20,000 addresses of one Kubernetes object.
+pub const BUNDLE_LEN_MAX: usize = 1 << 20;
+/// The records of one bundle at most: one of 1 MiB with the shortest RDATA holds fewer addresses.
+pub const BUNDLE_RECORDS_MAX: usize = 65_536;
+
+/// How the keys and values under a prefix are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// The tree of an existing ContainerDNS: one record a key.
+    ContainerDns,
+    /// What external-dns and the etcd plugin of CoreDNS write.
+    SkyDns,
+    /// What `containerdns-kubeapi` writes: all records of one Kubernetes object in one key.
+    Bundle,
+}
+
+/// A text that names no format.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no format: write containerdns, skydns or bundle")]
+pub struct UnknownFormat(pub String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "containerdns" => Ok(Self::ContainerDns),
+            "skydns" => Ok(Self::SkyDns),
+            "bundle" => Ok(Self::Bundle),
+            _ => Err(UnknownFormat(text.into())),
+        }
+    }
+}
+
+/// All that one key adds; nothing for keys that hold no records (`/containerdns/monitor/...`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contribution {
+    /// The records, in the order of the value.
+    pub records: Vec<Contributed>,
+}
+
+/// One record of a key, and where it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contributed {
+    /// The record at its owner name.
+    pub record: Record,
+    /// Which names it answers at.
+    pub reach: Reach,
+    /// The group and key length of SkyDNS, for records of that format only.
+    pub group: Option<Group>,
+}
+
+impl Contributed {
+    /// A record that answers at its owner and belongs to no group.
+    #[must_use]
+    pub fn at_owner(record: Record) -> Self {
+        Self {
+            record,
+            reach: Reach::Owner,
+            group: None,
+        }
+    }
+}
+
+/// Which names a record answers at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// At its owner.
+    Owner,
+    /// At its owner and at the owner's ancestors up to the apex of its zone (SkyDNS).
+    Subtree,
+}
+
+/// What SkyDNS needs to choose among the records that answer at one name: when the records with
+/// the fewest labels in their key agree on a group, records of other groups are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The labels of the key behind the prefix.
+    pub key_labels: u8,
+    /// The group; none belongs to every group.
+    pub name: Option<Box<str>>,
+}
+
+/// A key and its value, as `encode` makes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyValue {
+    /// The whole key, prefix included.
+    pub key: Vec<u8>,
+    /// The value, JSON.
+    pub value: Vec<u8>,
+}
+
+/// Why a key and its value contribute nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FormatError {
+    /// The value is longer than its format allows; it was not read.
+    #[error("value: {len} octets, at most {max} are read: split it over several keys")]
+    ValueTooLarge {
+        /// Its length in octets.
+        len: usize,
+        /// The limit in octets.
+        max: usize,
+    },
+    /// The key does not have its format's form.
+    #[error("key: {0}")]
+    Key(String),
+    /// The key's labels are no name.
+    #[error("key: {0}")]
+    KeyName(#[from] NameError),
+    /// The value is not a JSON object of its format.
+    #[error("value: {0}")]
+    Json(String),
+    /// A field is missing, of the wrong type or out of range.
+    #[error("{field}: {problem}")]
+    Field {
+        /// Its path in the value.
+        field: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// More records than a value may give.
+    #[error("rrsets: {0} records or more, at most 65536 in one key")]
+    TooManyRecords(usize),
+}
+
+impl FormatError {
+    pub(crate) fn field(field: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Field {
+            field: field.into(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+/// Why a record cannot be written in a format.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EncodeError {
+    /// The format has no place for the type.
+    #[error("{0} records cannot be written in this format, a bundle holds every type")]
+    Type(RecordType),
+    /// The owner lies in none of the zones given.
+    #[error("{0} lies in none of the zones")]
+    Zone(Name),
+    /// The owner or target would be read back as something else.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The text of a TXT record does not survive the format.
+    #[error("text: {0}")]
+    Text(&'static str),
+    /// RDATA that is not of the record's type.
+    #[error(transparent)]
+    Rdata(#[from] RdataError),
+    /// The value would be longer than its format allows.
+    #[error("value: {len} octets, at most {max} can be written")]
+    ValueTooLarge {
+        /// Its length in octets.
+        len: usize,
+        /// The limit in octets.
+        max: usize,
+    },
+}
+
+/// Reads one key and its value. `zones` are the authoritative suffixes: `containerdns` keys keep
+/// NS, MX and TXT under a label in front of the zone, so where the zone starts must be known.
+///
+/// # Errors
+/// A [`FormatError`] that concerns this key alone.
+pub fn decode(
+    format: Format,
+    prefix: &str,
+    zones: &[Name],
+    key: &[u8],
+    value: &[u8],
+) -> Result<Contribution, FormatError> {
+    let max = if format == Format::Bundle {
+        BUNDLE_LEN_MAX
+    } else {
+        VALUE_LEN_MAX
+    };
+    if value.len() > max {
+        return Err(FormatError::ValueTooLarge {
+            len: value.len(),
+            max,
+        });
+    }
+    match format {
+        Format::ContainerDns => containerdns::decode(prefix, zones, key, value),
+        Format::SkyDns => skydns::decode(prefix, key, value),
+        Format::Bundle => bundle::decode(prefix, key, value),
+    }
+}
+
+/// The text of a TXT record that a JSON string can hold: strings of 255 octets, the last shorter.
+fn joined_text(rdata: &Rdata) -> Result<Vec<u8>, EncodeError> {
+    let text: Vec<u8> = rdata.strings().flatten().copied().collect();
+    if Rdata::txt_split(&text).as_ref() != Ok(rdata) {
+        return Err(EncodeError::Text(
+            "several strings, this format keeps one text: use a bundle",
+        ));
+    }
+    Ok(text)
+}
+
+/// Whether what was written is read back as the one record it came from.
+fn same(read: Result<Contribution, FormatError>, record: &Record) -> Result<(), EncodeError> {
+    match read {
+        Ok(contribution) => match &contribution.records[..] {
+            [only] if only.record == *record => Ok(()),
+            _ => Err(EncodeError::Ambiguous(format!(
+                "{record} would be read back as another"
+            ))),
+        },
+        Err(error) => Err(EncodeError::Ambiguous(format!(
+            "{record} would be refused: {error}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! All records of one Kubernetes object in one key: what `containerdns-kubeapi` writes.
+//!
+//! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods.
+//! Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":["presentation format",...]},...]}`; `ttl`
+//! may be left out. Fields not named here are ignored, another `v` is refused. One bad RRset makes
+//! the whole bundle bad: half an object is not served.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::json::{self, List, Scalar, quoted};
+use super::{
+    BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Contributed, Contribution, EncodeError, FormatError, key,
+};
+use crate::name::Name;
+use crate::rdata::Rdata;
+use crate::record::{Record, RecordType};
+
+/// The version of the value's form.
+const VERSION: u32 = 1;
+
+/// The kind of Kubernetes object that a bundle comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A Service.
+    Services,
+    /// An EndpointSlice.
+    EndpointSlices,
+    /// A Pod.
+    Pods,
+}
+
+/// The kind as a segment of the key.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Services => "services",
+            Self::EndpointSlices => "endpointslices",
+            Self::Pods => "pods",
+        })
+    }
+}
+
+/// All records of one owner and type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rrset {
+    /// The owner.
+    pub name: Name,
+    /// The type.
+    pub rtype: RecordType,
+    /// Seconds; none takes the server's default.
+    pub ttl: Option<u32>,
+    /// At least one.
+    pub rdata: Vec<Rdata>,
+}
+
+#[derive(Deserialize)]
+struct Stored<'a> {
+    #[serde(borrow, default)]
+    v: Scalar<'a>,
+    #[serde(borrow)]
+    rrsets: Option<Vec<StoredRrset<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct StoredRrset<'a> {
+    #[serde(borrow, default)]
+    name: Scalar<'a>,
+    #[serde(borrow, default, rename = "type")]
+    rtype: Scalar<'a>,
+    #[serde(borrow, default)]
+    ttl: Scalar<'a>,
+    #[serde(borrow, default)]
+    rdata: List<'a>,
+}
+
+/// Reads one key and its value; see [`super::decode`].
+pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribution, FormatError> {
+    check_key(prefix, key)?;
+    // The version first: another one may have another form.
+    #[derive(Deserialize)]
+    struct Version<'a> {
+        #[serde(borrow, default)]
+        v: Scalar<'a>,
+    }
+    let stored = match serde_json::from_slice::<Stored<'_>>(value) {
+        Ok(stored) => stored,
+        Err(error) => {
+            if let Ok(Version { v }) = serde_json::from_slice(value) {
+                check_version(&v)?;
+            }
+            return Err(json::malformed(error));
+        }
+    };
+    check_version(&stored.v)?;
+    let rrsets = stored
+        .rrsets
+        .ok_or_else(|| FormatError::field("rrsets", "missing"))?;
+    let mut records = Vec::new();
+    for (index, rrset) in rrsets.into_iter().enumerate() {
+        push_rrset(rrset, &mut records).map_err(|error| match error {
+            FormatError::Field { field, problem } => FormatError::Field {
+                field: format!("rrsets[{index}].{field}"),
+                problem,
+            },
+            other => other,
+        })?;
+    }
+    Ok(Contribution { records })
+}
+
+fn check_version(v: &Scalar<'_>) -> Result<(), FormatError> {
+    match v {
+        Scalar::Number(number) if *number == i64::from(VERSION) => Ok(()),
+        Scalar::Absent => Err(FormatError::field(
+            "v",
+            format_args!("missing, write {VERSION}"),
+        )),
+        other => Err(other.wrong("v", format_args!("a known version, write {VERSION}"))),
+    }
+}
+
+fn push_rrset(rrset: StoredRrset<'_>, records: &mut Vec<Contributed>) -> Result<(), FormatError> {
+    let name = required(rrset.name.filled_text("name")?, "name")?;
+    let owner = Name::parse(&name)
+        .map_err(|error| FormatError::field("name", format_args!("{}: {error}", quoted(&name))))?;
+    let rtype: RecordType = required(rrset.rtype.filled_text("type")?, "type")?
+        .parse()
+        .map_err(|error| FormatError::field("type", error))?;
+    let ttl = rrset.ttl.ttl()?;
+    let texts = rrset.rdata.0;
+    if texts.is_empty() {
+        return Err(FormatError::field(
+            "rdata",
+            "missing: an RRset has one record or more",
+        ));
+    }
+    if records.len() + texts.len() > BUNDLE_RECORDS_MAX {
+        return Err(FormatError::TooManyRecords(records.len() + texts.len()));
+    }
+    for (index, text) in texts.into_iter().enumerate() {
+        let field = || format!("rdata[{index}]");
+        let Scalar::Text(text) = text else {
+            return Err(text.wrong(&field(), "a string in presentation format"));
+        };
+        let rdata = Rdata::parse(rtype, &text).map_err(|e| FormatError::field(field(), e))?;
+        let record = Record {
+            owner: owner.clone(),
+            rtype,
+            ttl,
+            rdata,
+        };
+        records.push(Contributed::at_owner(record));
+    }
+    Ok(())
+}
+
+fn required<'a>(text: Option<Cow<'a, str>>, field: &str) -> Result<Cow<'a, str>, FormatError> {
+    text.ok_or_else(|| FormatError::field(field, "missing"))
+}
+
+fn check_key(prefix: &str, key: &[u8]) -> Result<(), FormatError> {
+    let path = key::behind_prefix(prefix, key)?;
+    let segments: Vec<&[u8]> = path.split(|&octet| octet == b'/').collect();
+    match segments[..] {
+        [
+            cluster,
+            b"services" | b"endpointslices" | b"pods",
+            namespace,
+            name,
+        ] if ![cluster, namespace, name]
+            .iter()
+            .any(|segment| segment.is_empty()) =>
+        {
+            Ok(())
+        }
+        _ => Err(FormatError::Key(
+            "a bundle's is <cluster>/<services|endpointslices|pods>/<namespace>/<name>".into(),
+        )),
+    }
+}
+
+/// The key of an object's bundle. The names are Kubernetes names, which hold no `/`.
+#[must_use]
+pub fn key(prefix: &str, cluster: &str, kind: Kind, namespace: &str, name: &str) -> Vec<u8> {
+    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
+    format!("{stem}/{cluster}/{kind}/{namespace}/{name}").into_bytes()
+}
+
+/// Writes the value of a bundle.
+///
+/// # Errors
+/// [`EncodeError::ValueTooLarge`] when the value, or its number of records, exceeds the limit.
+pub fn encode(rrsets: &[Rrset]) -> Result<Vec<u8>, EncodeError> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        v: u32,
+        rrsets: Vec<WrittenRrset<'a>>,
+    }
+    #[derive(Serialize)]
+    struct WrittenRrset<'a> {
+        name: &'a Name,
+        #[serde(rename = "type")]
+        rtype: RecordType,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ttl: Option<u32>,
+        rdata: Vec<String>,
+    }
+    let rrsets = rrsets.iter().map(|rrset| WrittenRrset {
+        name: &rrset.name,
+        rtype: rrset.rtype,
+        ttl: rrset.ttl,
+        rdata: rrset
+            .rdata
+            .iter()
+            .map(|rdata| rdata.to_text(rrset.rtype))
+            .collect(),
+    });
+    let written = Written {
+        v: VERSION,
+        rrsets: rrsets.collect(),
+    };
+    let records: usize = written.rrsets.iter().map(|rrset| rrset.rdata.len()).sum();
+    let value = serde_json::to_vec(&written)
+        .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
+    if value.len() > BUNDLE_LEN_MAX || records > BUNDLE_RECORDS_MAX {
+        return Err(EncodeError::ValueTooLarge {
+            len: value.len(),
+            max: BUNDLE_LEN_MAX,
+        });
+    }
+    Ok(value)
+}

@@ -1,0 +1,512 @@
+//! The tree of an existing ContainerDNS: one record a key, read and written unchanged.
+//!
+//! | type | key behind `/containerdns/`, read as a name | record |
+//! |---|---|---|
+//! | A, AAAA | `<id>.<owner>` | the address of `<owner>` |
+//! | SRV | `<id>.<owner>` | host a name: the target; an address: target and address at `<id>.<owner>` |
+//! | CNAME, PTR | `<owner>` | |
+//! | NS | `<x>.ns.dns.<zone>` | host a name: NS of `<x>.<zone>`; an address: NS `<x>.<zone>` of `<zone>` |
+//! | MX | `<x>.mail.<zone>` | MX of `<x>.<zone>`; host an address: exchange and address at the key's name |
+//! | TXT | `<x>.txt.<zone>` | TXT of `<x>.<zone>` |
+//!
+//! The id is the FNV-1a hash of the address. An address that Kubernetes put there (`"source":"svc"`)
+//! also answers at `<id>.<owner>`, since the SRV records of that writer point there. A missing
+//! `type` follows from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless
+//! given. The tree has room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::json::{self, Scalar, quoted};
+use super::key::{self, Host};
+use super::{Contributed, Contribution, EncodeError, FormatError, KeyValue, VALUE_LEN_MAX};
+use crate::name::Name;
+use crate::rdata::{Rdata, RdataError};
+use crate::record::{Record, RecordType};
+
+/// The priority of an SRV or MX record that gives none.
+const PRIORITY_DEFAULT: u16 = 10;
+/// The weight of an SRV record that gives none.
+const WEIGHT_DEFAULT: u16 = 100;
+
+/// A value as it is stored; every field is optional.
+#[derive(Deserialize)]
+struct Stored<'a> {
+    #[serde(borrow, default, rename = "type")]
+    rtype: Scalar<'a>,
+    #[serde(borrow, default)]
+    source: Scalar<'a>,
+    #[serde(borrow, default)]
+    host: Scalar<'a>,
+    #[serde(borrow, default)]
+    ttl: Scalar<'a>,
+    #[serde(borrow, default)]
+    port: Scalar<'a>,
+    #[serde(borrow, default)]
+    priority: Scalar<'a>,
+    #[serde(borrow, default)]
+    weight: Scalar<'a>,
+    #[serde(borrow, default)]
+    text: Scalar<'a>,
+    #[serde(borrow, default)]
+    mail: Scalar<'a>,
+}
+
+/// A value whose fields have been checked.
+struct Value<'a> {
+    rtype: RecordType,
+    host: Option<Host>,
+    ttl: Option<u32>,
+    port: Option<u16>,
+    priority: u16,
+    weight: u16,
+    text: Option<Cow<'a, str>>,
+    from_service: bool,
+}
+
+/// Reads one key and its value; see [`super::decode`]. Keys under `monitor/` hold no records.
+pub(super) fn decode(
+    prefix: &str,
+    zones: &[Name],
+    key: &[u8],
+    value: &[u8],
+) -> Result<Contribution, FormatError> {
+    let path = key::behind_prefix(prefix, key)?;
+    if path.starts_with(b"monitor/") {
+        return Ok(Contribution::default());
+    }
+    let name = key::name_from_path(path)?;
+    let stored: Stored<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let value = check(stored, &name, zones)?;
+    let records = records(&name, zones, value)?;
+    Ok(Contribution {
+        records: records.into_iter().map(Contributed::at_owner).collect(),
+    })
+}
+
+fn check<'a>(stored: Stored<'a>, name: &Name, zones: &[Name]) -> Result<Value<'a>, FormatError> {
+    let host = match stored.host.filled_text("host")? {
+        Some(host) => Some(Host::parse(&host)?),
+        None => None,
+    };
+    let text = stored.text.text("text")?;
+    let port = stored.port.number16("port")?;
+    let mail = stored.mail.flag("mail")?;
+    let rtype = match stored.rtype.filled_text("type")? {
+        Some(rtype) => rtype
+            .parse()
+            .map_err(|error| FormatError::field("type", error))?,
+        None => infer(name, zones, host.as_ref(), port, mail, text.is_some())?,
+    };
+    let source = stored.source.text("source")?;
+    Ok(Value {
+        rtype,
+        host,
+        ttl: stored.ttl.ttl()?,
+        port,
+        priority: stored
+            .priority
+            .number16("priority")?
+            .unwrap_or(PRIORITY_DEFAULT),
+        weight: stored.weight.number16("weight")?.unwrap_or(WEIGHT_DEFAULT),
+        text,
+        from_service: source.as_deref() == Some("svc"),
+    })
+}
+
+/// The type of a value that does not say it.
+fn infer(
+    name: &Name,
+    zones: &[Name],
+    host: Option<&Host>,
+    port: Option<u16>,
+    mail: bool,
+    text: bool,
+) -> Result<RecordType, FormatError> {
+    let has_port = port.is_some_and(|port| port > 0);
+    Ok(match host {
+        Some(_) if mail => RecordType::MX,
+        Some(_) if without_infix(name, zones, &[b"ns", b"dns"]).is_some() => RecordType::NS,
+        Some(_) if has_port => RecordType::SRV,
+        Some(Host::Address(IpAddr::V4(_))) => RecordType::A,
+        Some(Host::Address(IpAddr::V6(_))) => RecordType::AAAA,
+        Some(Host::Name(_)) if key::is_reverse(name) => RecordType::PTR,
+        Some(Host::Name(_)) => RecordType::CNAME,
+        None if text => RecordType::TXT,
+        None => return Err(FormatError::field("host", "missing: give host or text")),
+    })
+}
+
+/// The records of a checked value at the key `name`.
+fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>, FormatError> {
+    let Value { rtype, ttl, .. } = value;
+    let record = |owner, rtype, rdata| Record {
+        owner,
+        rtype,
+        ttl,
+        rdata,
+    };
+    let at_key = |address| {
+        let (rtype, rdata) = address_rdata(address);
+        record(name.clone(), rtype, rdata)
+    };
+    if rtype == RecordType::TXT {
+        let text = value
+            .text
+            .ok_or_else(|| FormatError::field("text", "missing in a TXT record"))?;
+        let rdata =
+            Rdata::txt_split(text.as_bytes()).map_err(|error| FormatError::field("text", error))?;
+        let owner = without_infix(name, zones, &[b"txt"]).map(|(owner, _)| owner);
+        return Ok(vec![record(
+            owner.unwrap_or_else(|| name.clone()),
+            rtype,
+            rdata,
+        )]);
+    }
+    let host = value.host.ok_or_else(|| {
+        FormatError::field("host", format_args!("missing in a record of type {rtype}"))
+    })?;
+    Ok(match (rtype, host) {
+        (RecordType::A, Host::Address(address @ IpAddr::V4(_)))
+        | (RecordType::AAAA, Host::Address(address @ IpAddr::V6(_))) => {
+            let mut records = vec![record(without_id(name)?, rtype, address_rdata(address).1)];
+            if value.from_service {
+                records.push(at_key(address));
+            }
+            records
+        }
+        (RecordType::SRV, host) => {
+            let port = value
+                .port
+                .ok_or_else(|| FormatError::field("port", "missing in a record of type SRV"))?;
+            let srv = |target: &Name| Rdata::srv(value.priority, value.weight, port, target);
+            let owner = without_id(name)?;
+            match host {
+                Host::Name(target) => vec![record(owner, rtype, srv(&target))],
+                Host::Address(address) => vec![record(owner, rtype, srv(name)), at_key(address)],
+            }
+        }
+        (RecordType::CNAME, Host::Name(target)) => {
+            vec![record(name.clone(), rtype, Rdata::cname(&target))]
+        }
+        (RecordType::PTR, Host::Name(target)) => {
+            vec![record(name.clone(), rtype, Rdata::ptr(&target))]
+        }
+        (RecordType::NS, host) => ns_records(name, zones, host, ttl),
+        (RecordType::MX, host) => {
+            let owner = without_infix(name, zones, &[b"mail"]).map(|(owner, _)| owner);
+            let owner = owner.unwrap_or_else(|| name.clone());
+            match host {
+                Host::Name(exchange) => {
+                    vec![record(owner, rtype, Rdata::mx(value.priority, &exchange))]
+                }
+                Host::Address(address) => {
+                    vec![
+                        record(owner, rtype, Rdata::mx(value.priority, name)),
+                        at_key(address),
+                    ]
+                }
+            }
+        }
+        (rtype, host) => return Err(mismatch(rtype, &host)),
+    })
+}
+
+fn ns_records(name: &Name, zones: &[Name], host: Host, ttl: Option<u32>) -> Vec<Record> {
+    let record = |owner, rtype, rdata| Record {
+        owner,
+        rtype,
+        ttl,
+        rdata,
+    };
+    let (server, zone) = without_infix(name, zones, &[b"ns", b"dns"])
+        .unwrap_or_else(|| (name.clone(), name.clone()));
+    match host {
+        Host::Name(target) => vec![record(server, RecordType::NS, Rdata::ns(&target))],
+        Host::Address(address) => {
+            let (rtype, rdata) = address_rdata(address);
+            let ns = record(zone, RecordType::NS, Rdata::ns(&server));
+            vec![ns, record(server, rtype, rdata)]
+        }
+    }
+}
+
+fn mismatch(rtype: RecordType, host: &Host) -> FormatError {
+    let wanted = match rtype {
+        RecordType::A => "an IPv4 address",
+        RecordType::AAAA => "an IPv6 address",
+        RecordType::CNAME | RecordType::PTR => "a name",
+        _ => {
+            return FormatError::field(
+                "type",
+                format_args!(
+                    "{rtype} is not kept here: A, AAAA, CNAME, NS, MX, TXT, SRV and PTR are"
+                ),
+            );
+        }
+    };
+    let shown = match host {
+        Host::Address(address) => address.to_string(),
+        Host::Name(name) => name.to_string(),
+    };
+    let shown = quoted(&shown);
+    FormatError::field(
+        "host",
+        format_args!("{shown} is not {wanted}, as type {rtype} wants"),
+    )
+}
+
+fn address_rdata(address: IpAddr) -> (RecordType, Rdata) {
+    match address {
+        IpAddr::V4(address) => (RecordType::A, Rdata::a(address)),
+        IpAddr::V6(address) => (RecordType::AAAA, Rdata::aaaa(address)),
+    }
+}
+
+fn without_id(name: &Name) -> Result<Name, FormatError> {
+    name.parent()
+        .filter(|owner| owner.label_count() > 0)
+        .ok_or_else(|| {
+            FormatError::Key("the last label is a record id, the owner is missing".into())
+        })
+}
+
+/// The name without the labels `infix` in front of its zone, and the zone. Of several zones the
+/// longest wins; a name outside all zones has the infix that is nearest to the root.
+fn without_infix(name: &Name, zones: &[Name], infix: &[&[u8]]) -> Option<(Name, Name)> {
+    let labels: Vec<&[u8]> = name.labels().collect();
+    let ends_at = |zone_start: usize| {
+        let before = labels[..zone_start].iter().rev();
+        zone_start >= infix.len()
+            && before
+                .zip(infix.iter().rev())
+                .all(|(a, b)| a.eq_ignore_ascii_case(b))
+    };
+    let zone_starts = zones.iter().filter(|zone| name.is_within(zone));
+    let mut starts: Vec<usize> = zone_starts
+        .map(|zone| labels.len() - zone.label_count())
+        .collect();
+    starts.sort_unstable();
+    let outside = starts.is_empty();
+    let start = starts
+        .into_iter()
+        .find(|&start| ends_at(start))
+        .or_else(|| {
+            (1..labels.len())
+                .rev()
+                .filter(|_| outside)
+                .find(|&start| ends_at(start))
+        })?;
+    let zone = name.strip_left(start)?;
+    let kept = labels[..start - infix.len()].iter().chain(&labels[start..]);
+    Some((Name::from_labels(kept).ok()?, zone))
+}
+
+/// Fields that stand beside a record in a value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fields<'a> {
+    /// The cluster the record comes from.
+    pub cluster: Option<&'a str>,
+    /// Who may change it.
+    pub user: Option<&'a str>,
+}
+
+/// A value as it is written; the order of the fields is that of the original.
+#[derive(Default, Serialize)]
+#[serde(bound(serialize = ""))]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    #[serde(rename = "type")]
+    rtype: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    mail: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+}
+
+/// The owner and user of a value, for those who change it; absent when the value says nothing.
+///
+/// # Errors
+/// The value is no JSON object, or one of the two is no string.
+pub fn decode_fields(value: &[u8]) -> Result<(Option<String>, Option<String>), FormatError> {
+    #[derive(Deserialize)]
+    struct Beside<'a> {
+        #[serde(borrow, default)]
+        cluster: Scalar<'a>,
+        #[serde(borrow, default)]
+        user: Scalar<'a>,
+    }
+    let beside: Beside<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let cluster = beside.cluster.filled_text("cluster")?.map(Cow::into_owned);
+    let user = beside.user.filled_text("user")?.map(Cow::into_owned);
+    Ok((cluster, user))
+}
+
+/// Writes one record as one key.
+///
+/// # Errors
+/// The type has no place in the tree, or the record would not be read back as itself.
+pub fn encode(
+    prefix: &str,
+    zones: &[Name],
+    record: &Record,
+    fields: Fields<'_>,
+) -> Result<KeyValue, EncodeError> {
+    let Record {
+        owner,
+        rtype,
+        ttl,
+        rdata,
+    } = record;
+    let text = match *rtype {
+        RecordType::TXT => super::joined_text(rdata)?,
+        _ => Vec::new(),
+    };
+    let mut written = Written {
+        rtype: rtype.to_string(),
+        ttl: *ttl,
+        cluster: fields.cluster,
+        user: fields.user,
+        ..Written::default()
+    };
+    let mut labels: Vec<&[u8]> = owner.labels().collect();
+    let host = || rdata.target(*rtype).map(|target| target.to_string());
+    let number = |start: usize| {
+        rdata
+            .wire()
+            .get(start..start + 2)
+            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+    };
+    let id;
+    match *rtype {
+        RecordType::A | RecordType::AAAA => {
+            let address = rdata
+                .as_ip(*rtype)
+                .ok_or_else(|| wrong_rdata(*rtype))?
+                .to_string();
+            id = key::record_id(&address);
+            labels.insert(0, id.as_bytes());
+            written.host = Some(address);
+        }
+        RecordType::SRV => {
+            id = key::record_id(&rdata.to_text(*rtype));
+            labels.insert(0, id.as_bytes());
+            written.host = host();
+            (written.priority, written.weight, written.port) = (number(0), number(2), number(4));
+        }
+        RecordType::CNAME | RecordType::PTR => written.host = host(),
+        RecordType::NS => {
+            insert_infix(owner, zones, &mut labels, &[b"ns", b"dns"])?;
+            written.host = host();
+        }
+        RecordType::MX => {
+            insert_infix(owner, zones, &mut labels, &[b"mail"])?;
+            written.mail = true;
+            written.host = host();
+            written.priority = number(0);
+        }
+        RecordType::TXT => {
+            insert_infix(owner, zones, &mut labels, &[b"txt"])?;
+            let text = std::str::from_utf8(&text)
+                .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
+            written.text = Some(text);
+        }
+        other => return Err(EncodeError::Type(other)),
+    }
+    finish(prefix, &labels, &written, record, zones)
+}
+
+fn wrong_rdata(rtype: RecordType) -> RdataError {
+    RdataError::Missing {
+        rtype,
+        field: "an address",
+    }
+}
+
+fn insert_infix<'a>(
+    owner: &Name,
+    zones: &[Name],
+    labels: &mut Vec<&'a [u8]>,
+    infix: &[&'a [u8]],
+) -> Result<(), EncodeError> {
+    let zone = zones
+        .iter()
+        .filter(|zone| owner.is_within(zone))
+        .max_by_key(|zone| zone.label_count())
+        .ok_or_else(|| EncodeError::Zone(owner.clone()))?;
+    let at = labels.len() - zone.label_count();
+    labels.splice(at..at, infix.iter().copied());
+    Ok(())
+}
+
+fn finish(
+    prefix: &str,
+    labels: &[&[u8]],
+    written: &Written<'_>,
+    record: &Record,
+    zones: &[Name],
+) -> Result<KeyValue, EncodeError> {
+    let key = key::path_from_labels(prefix, labels.iter().copied(), true);
+    let value = serde_json::to_vec(written)
+        .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
+    if value.len() > VALUE_LEN_MAX {
+        return Err(EncodeError::ValueTooLarge {
+            len: value.len(),
+            max: VALUE_LEN_MAX,
+        });
+    }
+    let put = KeyValue { key, value };
+    let read = decode(prefix, zones, &put.key, &put.value);
+    super::same(read, record)?;
+    Ok(put)
+}
+
+/// Writes the address of one backend as the original's SRV records are: target and address are one
+/// key, `<id>.<owner>`.
+///
+/// # Errors
+/// The name would be too long.
+pub fn encode_backend(
+    prefix: &str,
+    owner: &Name,
+    address: IpAddr,
+    port: u16,
+    ttl: Option<u32>,
+    fields: Fields<'_>,
+) -> Result<KeyValue, EncodeError> {
+    let written = Written {
+        host: Some(address.to_string()),
+        rtype: RecordType::SRV.to_string(),
+        ttl,
+        port: Some(port),
+        priority: Some(PRIORITY_DEFAULT),
+        weight: Some(PRIORITY_DEFAULT),
+        cluster: fields.cluster,
+        user: fields.user,
+        ..Written::default()
+    };
+    let id = key::record_id(&address.to_string());
+    let labels: Vec<&[u8]> = std::iter::once(id.as_bytes())
+        .chain(owner.labels())
+        .collect();
+    Name::from_labels(&labels).map_err(|error| EncodeError::Ambiguous(error.to_string()))?;
+    let key = key::path_from_labels(prefix, labels.iter().copied(), true);
+    let value = serde_json::to_vec(&written)
+        .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
+    Ok(KeyValue { key, value })
+}

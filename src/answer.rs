@@ -1,0 +1,199 @@
+//! What the answer to a question is: one look-up per name, no copying, no I/O.
+//!
+//! Sync has resolved at change time all that can be resolved there: empty non-terminals are nodes,
+//! names below a cut are not, a node knows of its wildcard child. So a name is one of [`Found`] after
+//! one probe of the index; only a name without a node walks towards the root to its closest encloser
+//! (RFC 4592 section 3.3.1). CNAMEs are followed here by look-up and not flattened at change time: one
+//! changed target would otherwise rewrite every alias of it.
+
+use crate::index::Index;
+use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset, ZoneId, Zones, rtype};
+use crate::wire::{self, LowerName};
+
+/// CNAMEs followed at most; a longer chain ends there as if its last target were not ours.
+pub const CHAIN_MAX: usize = 16;
+/// ANY is answered with one RRset of at most this many octets (RFC 8482 section 4.1).
+const ANY_LEN_MAX: usize = 400;
+
+/// Everything a core decides from.
+#[derive(Debug)]
+pub struct Tables {
+    /// Owner name to node.
+    pub index: Index,
+    /// The zones.
+    pub zones: Zones,
+    /// The store's revision, whose low 32 bits are every zone's serial.
+    pub revision: u64,
+    /// Whether the first complete list has been applied.
+    pub ready: bool,
+    /// Answer to ANY where every RRset is large: HINFO "RFC8482" (RFC 8482 section 4.2).
+    pub any_hinfo: RRset,
+}
+
+/// What there is at one name for one type.
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'t> {
+    /// Records of the type.
+    RRset(&'t RRset),
+    /// A CNAME in their place.
+    Alias(&'t RRset),
+    /// The SOA of an apex, made when written.
+    Soa(ZoneId),
+    /// The name exists, the type does not.
+    NoData(ZoneId),
+    /// The name does not exist.
+    NxDomain(ZoneId),
+    /// The name is at or below a zone cut.
+    Referral(&'t Node),
+    /// The name is in no zone of ours; after CNAMEs, also a chain that loops or is too long.
+    Outside,
+}
+
+/// The answer: CNAMEs in order, then what is at the end of them.
+#[derive(Debug)]
+pub struct Decision<'t> {
+    aliases: [Option<&'t RRset>; CHAIN_MAX],
+    /// What is at the last name.
+    pub end: Found<'t>,
+}
+
+impl<'t> Decision<'t> {
+    /// The CNAME RRsets from the question's name on, one record each.
+    pub fn aliases(&self) -> impl Iterator<Item = &'t RRset> {
+        self.aliases.iter().map_while(|alias| *alias)
+    }
+}
+
+/// Decides on `qtype` at `name`. `scratch` is used for wildcard and target names.
+pub fn decide<'t>(
+    tables: &'t Tables,
+    name: &LowerName,
+    qtype: u16,
+    scratch: &mut LowerName,
+) -> Decision<'t> {
+    let end = find(tables, name, qtype, scratch);
+    let decision = Decision {
+        aliases: [None; CHAIN_MAX],
+        end,
+    };
+    if matches!(end, Found::Alias(_)) {
+        return follow(tables, decision, name, qtype, scratch);
+    }
+    decision
+}
+
+#[cold]
+fn follow<'t>(
+    tables: &'t Tables,
+    mut decision: Decision<'t>,
+    name: &LowerName,
+    qtype: u16,
+    scratch: &mut LowerName,
+) -> Decision<'t> {
+    let mut owner = LowerName::default();
+    for place in 0..CHAIN_MAX {
+        let Found::Alias(alias) = decision.end else {
+            return decision;
+        };
+        let target = target_of(alias);
+        let seen = |earlier: &[u8]| earlier.eq_ignore_ascii_case(target);
+        let looped = seen(name.octets()) || decision.aliases().any(|alias| seen(target_of(alias)));
+        decision.aliases[place] = Some(alias);
+        decision.end = Found::Outside;
+        if looped {
+            return decision;
+        }
+        owner.copy_from(target);
+        decision.end = find(tables, &owner, qtype, scratch);
+    }
+    if matches!(decision.end, Found::Alias(_)) {
+        decision.end = Found::Outside;
+    }
+    decision
+}
+
+fn target_of(alias: &RRset) -> &[u8] {
+    alias.wire.get(RECORD_FIXED_LEN..).unwrap_or_default()
+}
+
+/// What there is at `name`, CNAMEs not followed.
+fn find<'t>(
+    tables: &'t Tables,
+    name: &LowerName,
+    qtype: u16,
+    scratch: &mut LowerName,
+) -> Found<'t> {
+    match tables.index.get(name.hash(), name.octets()) {
+        Some(node) => at_node(tables, node, qtype),
+        None => without_node(tables, name, qtype, scratch),
+    }
+}
+
+fn at_node<'t>(tables: &'t Tables, node: &'t Node, qtype: u16) -> Found<'t> {
+    match (node.kind, qtype) {
+        (Kind::Cut, rtype::DS) => {}
+        (Kind::Cut, _) => return Found::Referral(node),
+        (Kind::Apex, rtype::SOA) => return Found::Soa(node.zone),
+        // DS of an apex is the parent's to answer (RFC 4035 section 3.1.4.1).
+        (Kind::Apex, rtype::DS) => {
+            let zone = tables.zones.get(node.zone).and_then(|zone| zone.parent);
+            return Found::NoData(zone.unwrap_or(node.zone));
+        }
+        _ => {}
+    }
+    if let Some(rrset) = node.rrset(qtype) {
+        return Found::RRset(rrset);
+    }
+    if qtype == rtype::ANY {
+        return any(tables, node);
+    }
+    match node.rrset(rtype::CNAME) {
+        Some(alias) => Found::Alias(alias),
+        None => Found::NoData(node.zone),
+    }
+}
+
+/// One RRset stands for all (RFC 8482): the alias if there is one, else the smallest.
+fn any<'t>(tables: &'t Tables, node: &'t Node) -> Found<'t> {
+    if let Some(alias) = node.rrset(rtype::CNAME) {
+        return Found::RRset(alias);
+    }
+    match node.rrsets.iter().min_by_key(|rrset| rrset.wire.len()) {
+        Some(rrset) if rrset.wire.len() <= ANY_LEN_MAX => Found::RRset(rrset),
+        Some(_) => Found::RRset(&tables.any_hinfo),
+        None => Found::NoData(node.zone),
+    }
+}
+
+fn without_node<'t>(
+    tables: &'t Tables,
+    name: &LowerName,
+    qtype: u16,
+    scratch: &mut LowerName,
+) -> Found<'t> {
+    let Some(encloser) = closest_encloser(&tables.index, name) else {
+        return Found::Outside;
+    };
+    if encloser.kind == Kind::Cut {
+        return Found::Referral(encloser);
+    }
+    if !encloser.wildcard_child || !scratch.set_wildcard_of(&encloser.owner) {
+        return Found::NxDomain(encloser.zone);
+    }
+    match tables.index.get(scratch.hash(), scratch.octets()) {
+        Some(wildcard) => at_node(tables, wildcard, qtype),
+        None => Found::NxDomain(encloser.zone),
+    }
+}
+
+/// The node of the longest existing ancestor; none when the name is in no zone of ours, for every
+/// zone has a node at its apex.
+fn closest_encloser<'t>(index: &'t Index, name: &LowerName) -> Option<&'t Node> {
+    let too_deep = name.labels().saturating_sub(index.labels_max());
+    let suffixes = wire::ancestors(name.octets())
+        .skip(too_deep.max(1))
+        .chain([&b"\0"[..]]);
+    suffixes
+        .into_iter()
+        .find_map(|suffix| index.get(wire::hash(suffix), suffix))
+}

@@ -1,0 +1,512 @@
+//! All records as the sync thread knows them: key -> contribution, merged into names, and which names
+//! have changed since the cores were last told.
+//!
+//! Pure: no store, no clock, no channel. `put` and `delete` take what one store key says; `take_changes`
+//! compiles the names that changed into nodes (`compile`). What a key contributed is kept here, so a
+//! delete needs no former value from the store. Names are a tree: a name exists while it has records or
+//! a name below it, which is how empty non-terminals come and go. Names at and below a zone cut
+//! are kept but compiled to nothing, so that removing the cut brings them back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use containerdns_schema::format::{Contributed, Contribution, Group, Reach};
+use containerdns_schema::name::Name;
+
+use crate::delta::Change;
+use crate::table::{Policy, Soa, Zone, ZoneId, Zones, rtype};
+
+mod canonical;
+mod compile;
+mod reverse;
+
+/// Names kept at most: a flood of keys is refused, never paid for by names that exist. At some
+/// 600 octets a name in the model and on two cores this is 10 GB.
+pub const NAMES_MAX: usize = 16_000_000;
+
+/// Records that a name inherits from the names below it at most (SkyDNS subtree answers). No answer
+/// over TCP holds more addresses; a name with more below it has no subtree answer.
+pub const INHERITED_MAX: usize = 4_096;
+
+/// What the configuration says about merging records.
+#[derive(Debug, Clone)]
+pub struct ModelSettings {
+    /// Zones, in the order of their [`ZoneId`]s, with the SOA of those that have none in the store.
+    pub zones: Zones,
+    /// Which of them get PTR records from the addresses of all the others.
+    pub reverse: HashSet<ZoneId>,
+    /// TTL of records without one.
+    pub ttl_default_s: u32,
+    /// Policy where neither name nor zone has one.
+    pub policy: Policy,
+    /// Policies of zones.
+    pub zone_policies: HashMap<ZoneId, Policy>,
+    /// Policies of single names.
+    pub name_policies: Vec<(Name, Policy)>,
+    /// The server's own addresses: those of `ns.dns.ZONE` where the store has none.
+    pub server_addresses: Vec<IpAddr>,
+}
+
+/// The version of a key's value that was last taken in: equal stamps need no second look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Revision of the last write.
+    pub mod_revision: i64,
+    /// Hash of the value: a store restored from a backup may reuse revisions.
+    pub value_hash: u64,
+}
+
+/// What a store key says.
+#[derive(Debug)]
+pub enum Adds {
+    /// Records.
+    Records(Contribution),
+    /// Whether the backend with this address is down.
+    Health(IpAddr, bool),
+    /// The value makes no sense: what the key said before stays.
+    Bad,
+}
+
+/// All names and what is known of them.
+#[derive(Debug)]
+pub struct Model {
+    settings: ModelSettings,
+    /// Apex of each zone as a canonical key.
+    apexes: Vec<Vec<u8>>,
+    name_policies: HashMap<Vec<u8>, Policy>,
+    keys: HashMap<Arc<[u8]>, Key>,
+    next_key: u64,
+    names: BTreeMap<Arc<[u8]>, NameId>,
+    states: Vec<State>,
+    free: Vec<NameId>,
+    dirty: Vec<NameId>,
+    removed: Vec<Arc<[u8]>>,
+    down: HashSet<IpAddr>,
+    /// Which names hold an address, to find them when its health changes.
+    holders: BTreeSet<(IpAddr, NameId)>,
+    /// SOA as last sent, by zone.
+    soas: Vec<Arc<Soa>>,
+    counts: Counts,
+    conflicts: HashSet<NameId>,
+}
+
+/// Sizes and oddities of the model, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Names with records.
+    pub names: usize,
+    /// Keys read.
+    pub keys: usize,
+    /// Keys whose value makes no sense.
+    pub keys_bad: usize,
+    /// Names where a CNAME stands beside other records, which win.
+    pub conflicts: usize,
+    /// Backends known to be down.
+    pub backends_down: usize,
+    /// Records that lie in no zone of ours, seen since the start.
+    pub records_outside: u64,
+    /// Records refused because [`NAMES_MAX`] names exist, since the start.
+    pub records_refused: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct NameId(u32);
+
+#[derive(Debug)]
+struct Key {
+    id: u64,
+    stamp: Stamp,
+    /// The list that last held this key.
+    list: u64,
+    bad: bool,
+    health: Option<(IpAddr, bool)>,
+    owners: Box<[NameId]>,
+}
+
+#[derive(Debug)]
+struct State {
+    canonical: Arc<[u8]>,
+    parent: Option<NameId>,
+    zone: ZoneId,
+    apex: bool,
+    children: u32,
+    wildcard_child: bool,
+    cut: bool,
+    dirty: bool,
+    /// How many of the records are inherited.
+    inherited: usize,
+    /// More than [`INHERITED_MAX`] were: none is kept.
+    inherits_too_much: bool,
+    records: Vec<Held>,
+}
+
+/// A record at a name.
+#[derive(Debug, Clone)]
+struct Held {
+    key: u64,
+    rtype: u16,
+    origin: Origin,
+    ttl_s: Option<u32>,
+    rdata: Box<[u8]>,
+    group: Option<Box<Group>>,
+}
+
+/// Why a record is at its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The name is its owner.
+    Own,
+    /// Its owner lies below (SkyDNS subtree answers).
+    Inherited,
+    /// Made from another record; gives way to records of its type that are the name's own.
+    Derived,
+}
+
+impl Model {
+    /// A model with the zones' apexes and nothing else.
+    pub fn new(settings: ModelSettings) -> Model {
+        let zones = &settings.zones.0;
+        let apexes: Vec<Vec<u8>> = zones
+            .iter()
+            .map(|zone| canonical::from_wire(&zone.apex))
+            .collect();
+        let policies = settings.name_policies.iter();
+        let mut model = Model {
+            name_policies: policies
+                .map(|(name, policy)| (canonical::from_wire(name.wire()), *policy))
+                .collect(),
+            apexes,
+            keys: HashMap::new(),
+            next_key: 1,
+            names: BTreeMap::new(),
+            states: Vec::new(),
+            free: Vec::new(),
+            dirty: Vec::new(),
+            removed: Vec::new(),
+            down: HashSet::new(),
+            holders: BTreeSet::new(),
+            soas: zones
+                .iter()
+                .map(|zone| Arc::new(zone.soa.clone()))
+                .collect(),
+            counts: Counts::default(),
+            conflicts: HashSet::new(),
+            settings,
+        };
+        for place in 0..model.apexes.len() {
+            let apex = model.apexes[place].clone();
+            let id = model.create(&apex, ZoneId(place as u16));
+            model.mark(id);
+        }
+        model.hold_server_addresses();
+        model
+    }
+
+    /// The stamp of the value last taken in from `key`.
+    pub fn stamp(&self, key: &[u8]) -> Option<Stamp> {
+        self.keys.get(key).map(|key| key.stamp)
+    }
+
+    /// Notes that list number `list` holds `key`.
+    pub fn mark_listed(&mut self, key: &[u8], list: u64) {
+        if let Some(key) = self.keys.get_mut(key) {
+            key.list = list;
+        }
+    }
+
+    /// Takes in what `key` says now.
+    pub fn put(&mut self, key: &[u8], stamp: Stamp, list: u64, adds: Adds) {
+        let former = self.keys.remove_entry(key);
+        let (name, mut state) = former.unwrap_or_else(|| {
+            self.next_key += 1;
+            let state = Key {
+                id: self.next_key,
+                stamp,
+                list,
+                bad: false,
+                health: None,
+                owners: Box::default(),
+            };
+            (Arc::from(key), state)
+        });
+        (state.stamp, state.list) = (stamp, list);
+        self.counts.keys_bad -= usize::from(state.bad);
+        state.bad = matches!(adds, Adds::Bad);
+        self.counts.keys_bad += usize::from(state.bad);
+        if !state.bad {
+            self.detach(&state);
+            let former = std::mem::take(&mut state.owners);
+            state.health = None;
+            match adds {
+                Adds::Records(contribution) => {
+                    state.owners = self.attach(state.id, contribution);
+                }
+                Adds::Health(address, down) => {
+                    state.health = Some((address, down));
+                    self.set_down(address, down);
+                }
+                Adds::Bad => {}
+            }
+            self.settle(&state.owners);
+            self.settle(&former);
+        }
+        self.keys.insert(name, state);
+    }
+
+    /// Takes back what `key` said. Whether there was such a key.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let Some(state) = self.keys.remove(key) else {
+            return false;
+        };
+        self.counts.keys_bad -= usize::from(state.bad);
+        self.detach(&state);
+        self.settle(&state.owners);
+        true
+    }
+
+    /// Keys that list number `list` did not hold.
+    pub fn keys_not_in(&self, list: u64) -> Vec<Arc<[u8]>> {
+        let unlisted = self.keys.iter().filter(|(_, key)| key.list != list);
+        unlisted.map(|(name, _)| Arc::clone(name)).collect()
+    }
+
+    /// Names that would have no record left without `keys`, and names with records in all.
+    pub fn names_only_from(&self, keys: &[Arc<[u8]>]) -> (usize, usize) {
+        let ids: HashSet<u64> = keys
+            .iter()
+            .filter_map(|key| self.keys.get(key))
+            .map(|key| key.id)
+            .collect();
+        let named = self
+            .names
+            .values()
+            .map(|id| &self.states[id.0 as usize].records);
+        let named = named.filter(|records| !records.is_empty());
+        named.fold((0, 0), |(lost, all), records| {
+            let goes = records.iter().all(|record| ids.contains(&record.key));
+            (lost + usize::from(goes), all + 1)
+        })
+    }
+
+    /// Compiles up to `max` changed names. Call again until nothing comes.
+    pub fn take_changes(&mut self, max: usize) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while changes.len() < max {
+            if let Some(name) = self.removed.pop() {
+                changes.push(Change::Remove(canonical::to_wire(&name).into()));
+                continue;
+            }
+            let Some(id) = self.dirty.pop() else { break };
+            if std::mem::take(&mut self.states[id.0 as usize].dirty) {
+                self.compile(id, &mut changes);
+            }
+        }
+        changes
+    }
+
+    /// Sizes and oddities.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            names: self.names.len(),
+            keys: self.keys.len(),
+            conflicts: self.conflicts.len(),
+            backends_down: self.down.len(),
+            ..self.counts
+        }
+    }
+
+    fn set_down(&mut self, address: IpAddr, down: bool) {
+        let changed = if down {
+            self.down.insert(address)
+        } else {
+            self.down.remove(&address)
+        };
+        if changed {
+            let all = (address, NameId(0))..=(address, NameId(u32::MAX));
+            for (_, id) in self.holders.range(all).copied().collect::<Vec<_>>() {
+                self.mark(id);
+            }
+        }
+    }
+
+    fn hold_server_addresses(&mut self) {
+        for mut name in self.apexes.clone() {
+            canonical::push_label(&mut name, b"dns");
+            canonical::push_label(&mut name, b"ns");
+            for address in self.settings.server_addresses.clone() {
+                let (rtype, rdata) = compile::address_rdata(address);
+                let origin = Origin::Derived;
+                self.hold(
+                    &name,
+                    Held {
+                        key: 0,
+                        rtype,
+                        origin,
+                        ttl_s: None,
+                        rdata,
+                        group: None,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Puts the records of a key at their names; returns which names.
+    fn attach(&mut self, key: u64, contribution: Contribution) -> Box<[NameId]> {
+        let mut owners = Vec::new();
+        for contributed in contribution.records {
+            let Contributed {
+                record,
+                reach,
+                group,
+            } = contributed;
+            let name = canonical::from_wire(record.owner.wire());
+            let held = Held {
+                key,
+                rtype: record.rtype.0,
+                origin: Origin::Own,
+                ttl_s: record.ttl,
+                rdata: record.rdata.wire().into(),
+                group: group.map(Box::new),
+            };
+            if reach == Reach::Subtree {
+                self.attach_to_ancestors(&name, &held, &mut owners);
+            }
+            let pointer = record.rdata.as_ip(record.rtype).and_then(|address| {
+                let pointer = reverse::pointer(&record.owner, &name, address)?;
+                let zone = self.zone_of(&pointer)?;
+                self.settings.reverse.contains(&zone).then_some(pointer)
+            });
+            if let Some(pointer) = pointer {
+                let rdata = record.owner.wire().into();
+                let (rtype, origin) = (rtype::PTR, Origin::Derived);
+                owners.extend(self.hold(
+                    &pointer,
+                    Held {
+                        rtype,
+                        origin,
+                        rdata,
+                        ..held.clone()
+                    },
+                ));
+            }
+            owners.extend(self.hold(&name, held));
+        }
+        owners.sort_unstable();
+        owners.dedup();
+        owners.into()
+    }
+
+    /// SkyDNS: a record also answers at the names above its owner, up to the apex; those kept for the
+    /// zone's own name servers and apex addresses (`dns.ZONE` and below) at theirs only.
+    fn attach_to_ancestors(&mut self, name: &[u8], held: &Held, owners: &mut Vec<NameId>) {
+        let Some(zone) = self.zone_of(name) else {
+            return;
+        };
+        let apex = self.apexes[usize::from(zone.0)].clone();
+        let mut services = apex.clone();
+        canonical::push_label(&mut services, b"dns");
+        let mut above = name;
+        while above.len() > apex.len() {
+            above = canonical::parent(above);
+            if above.len() == apex.len() && name.starts_with(&services) {
+                return;
+            }
+            owners.extend(self.inherit(above, held));
+        }
+    }
+
+    fn inherit(&mut self, name: &[u8], held: &Held) -> Option<NameId> {
+        let id = self.create(name, self.zone_of(name)?);
+        let state = &mut self.states[id.0 as usize];
+        if state.inherited == INHERITED_MAX {
+            state.inherits_too_much = true;
+        }
+        if state.inherits_too_much {
+            state
+                .records
+                .retain(|record| record.origin != Origin::Inherited);
+            state.inherited = 0;
+            self.mark(id);
+            return None;
+        }
+        state.inherited += 1;
+        self.hold(
+            name,
+            Held {
+                origin: Origin::Inherited,
+                ..held.clone()
+            },
+        )
+    }
+
+    fn hold(&mut self, name: &[u8], held: Held) -> Option<NameId> {
+        let Some(zone) = self.zone_of(name) else {
+            self.counts.records_outside += 1;
+            return None;
+        };
+        if self.names.len() >= NAMES_MAX && !self.names.contains_key(name) {
+            self.counts.records_refused += 1;
+            return None;
+        }
+        let id = self.create(name, zone);
+        if let Some(address) = compile::address_of(held.rtype, &held.rdata) {
+            self.holders.insert((address, id));
+        }
+        self.states[id.0 as usize].records.push(held);
+        self.mark(id);
+        Some(id)
+    }
+
+    /// Takes a key's records from their names.
+    fn detach(&mut self, key: &Key) {
+        if let Some((address, true)) = key.health {
+            self.set_down(address, false);
+        }
+        for id in &key.owners {
+            let state = &mut self.states[id.0 as usize];
+            let mut addresses = Vec::new();
+            state.records.retain(|record| {
+                let stays = record.key != key.id;
+                if !stays {
+                    addresses.extend(compile::address_of(record.rtype, &record.rdata));
+                    state.inherited -= usize::from(record.origin == Origin::Inherited);
+                }
+                stays
+            });
+            for address in addresses {
+                self.forget_holder(address, *id);
+            }
+            self.mark(*id);
+        }
+    }
+
+    fn forget_holder(&mut self, address: IpAddr, id: NameId) {
+        let still_held = self.states[id.0 as usize]
+            .records
+            .iter()
+            .any(|record| compile::address_of(record.rtype, &record.rdata) == Some(address));
+        if !still_held {
+            self.holders.remove(&(address, id));
+        }
+    }
+
+    /// The zone of a name: the longest apex it lies at or below.
+    fn zone_of(&self, name: &[u8]) -> Option<ZoneId> {
+        let zones = self
+            .apexes
+            .iter()
+            .enumerate()
+            .filter(|(_, apex)| name.starts_with(apex));
+        zones
+            .max_by_key(|(_, apex)| apex.len())
+            .map(|(place, _)| ZoneId(place as u16))
+    }
+
+    fn zone(&self, id: ZoneId) -> &Zone {
+        &self.settings.zones.0[usize::from(id.0)]
+    }
+}
+
+mod tree;

@@ -1,0 +1,482 @@
+//! A received message, parsed in one pass into what can be decided about it.
+//!
+//! `parse` is a pure function over octets. Everything that a message can be is one [`Message`]; what it
+//! hands on is valid and is not looked at again. Malformed octets of any kind are an outcome, never
+//! a panic, and cost no more than one pass over the message.
+//!
+//! Fixed choices where the standards leave one: octets after the last record are FORMERR; records in
+//! ANSWER and AUTHORITY of a query are walked and ignored; names in the question must be uncompressed
+//! (there is nothing before them to point to); OPT belongs into ADDITIONAL only.
+
+use crate::cookie::CookieOption;
+use crate::table::rtype;
+use crate::wire::LowerName;
+
+/// Octets of a message header (RFC 1035 section 4.1.1).
+pub const HEADER_LEN: usize = 12;
+
+/// Response codes (IANA "DNS RCODEs").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the definition")]
+pub enum Rcode {
+    NoError = 0,
+    FormErr = 1,
+    ServFail = 2,
+    NxDomain = 3,
+    NotImp = 4,
+    Refused = 5,
+    BadVers = 16,
+}
+
+/// Everything that a received message can be.
+#[derive(Debug)]
+pub enum Message<'m> {
+    /// Not a query: shorter than a header, or itself a response. Answering would make loops.
+    Silence,
+    /// A message that is refused as a whole. The question, when there is a readable one, ends at
+    /// `question_end`.
+    Reject {
+        /// FORMERR, NOTIMP or BADVERS.
+        rcode: Rcode,
+        /// End of the one readable question, else [`HEADER_LEN`].
+        question_end: usize,
+        /// The EDNS of the query, when it was readable.
+        edns: Option<Edns<'m>>,
+    },
+    /// A query without a question that asks for a server cookie (RFC 7873 section 5.4).
+    CookieOnly(Edns<'m>),
+    /// A query with one question.
+    Query(Query<'m>),
+}
+
+/// One question with its EDNS. Its name is in the [`LowerName`] given to [`parse`].
+#[derive(Debug)]
+pub struct Query<'m> {
+    /// QTYPE.
+    pub qtype: u16,
+    /// QCLASS.
+    pub qclass: u16,
+    /// End of the question: the octets from the header to here are echoed.
+    pub question_end: usize,
+    /// EDNS, when the query has an OPT record.
+    pub edns: Option<Edns<'m>>,
+}
+
+/// The OPT record of a query (RFC 6891), version 0 options as far as they matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edns<'m> {
+    /// The UDP payload size that the client takes.
+    pub payload_max: u16,
+    /// DO: the client wants DNSSEC records; echoed (RFC 3225).
+    pub dnssec_ok: bool,
+    /// The first cookie option.
+    pub cookie: Option<CookieOption<'m>>,
+    /// The client asks for the server's identity (RFC 5001).
+    pub nsid: bool,
+    /// The client speaks TCP keepalive (RFC 7828).
+    pub keepalive: bool,
+}
+
+const FLAG_RESPONSE: u8 = 0x80;
+const OPT_COOKIE: u16 = 10;
+const OPT_NSID: u16 = 3;
+const OPT_KEEPALIVE: u16 = 11;
+
+/// Parses a message; the question's name goes to `name`, in lower case.
+pub fn parse<'m>(message: &'m [u8], name: &mut LowerName) -> Message<'m> {
+    let Some(header) = message.first_chunk::<HEADER_LEN>() else {
+        return Message::Silence;
+    };
+    if header[2] & FLAG_RESPONSE != 0 {
+        return Message::Silence;
+    }
+    let opcode = header[2] >> 3 & 0x0f;
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let counts = Counts {
+        questions: count(4),
+        ahead: [count(6), count(8)],
+        additional: count(10),
+    };
+    let parsed = parse_sections(message, &counts, name);
+    match (opcode, parsed) {
+        (0, Ok(sections)) => sections.into_message(),
+        (0, Err(malformed)) => Message::Reject {
+            rcode: Rcode::FormErr,
+            question_end: malformed.question_end,
+            edns: None,
+        },
+        (_, Ok(sections)) => Message::Reject {
+            rcode: Rcode::NotImp,
+            question_end: sections.question_end,
+            edns: sections.edns,
+        },
+        (_, Err(malformed)) => Message::Reject {
+            rcode: Rcode::NotImp,
+            question_end: malformed.question_end,
+            edns: None,
+        },
+    }
+}
+
+struct Counts {
+    questions: u16,
+    ahead: [u16; 2],
+    additional: u16,
+}
+
+/// The parts of a well-formed message.
+struct Sections<'m> {
+    question: Option<(u16, u16)>,
+    question_end: usize,
+    edns: Option<Edns<'m>>,
+    /// The OPT record has a version other than 0.
+    bad_version: bool,
+}
+
+/// A message that is no message; its question could be read up to here.
+struct Malformed {
+    question_end: usize,
+}
+
+impl<'m> Sections<'m> {
+    fn into_message(self) -> Message<'m> {
+        let reject = |rcode| Message::Reject {
+            rcode,
+            question_end: self.question_end,
+            edns: self.edns,
+        };
+        if self.bad_version {
+            return reject(Rcode::BadVers);
+        }
+        match (self.question, self.edns) {
+            (Some((rtype::OPT | rtype::TKEY | rtype::TSIG | 0, _)), _) => reject(Rcode::FormErr),
+            (Some((qtype, qclass)), edns) => Message::Query(Query {
+                qtype,
+                qclass,
+                question_end: self.question_end,
+                edns,
+            }),
+            (None, Some(edns)) if edns.cookie.is_some() => Message::CookieOnly(edns),
+            (None, _) => reject(Rcode::FormErr),
+        }
+    }
+}
+
+fn parse_sections<'m>(
+    message: &'m [u8],
+    counts: &Counts,
+    name: &mut LowerName,
+) -> Result<Sections<'m>, Malformed> {
+    let mut at = HEADER_LEN;
+    let mut question = None;
+    let nothing_read = Malformed {
+        question_end: HEADER_LEN,
+    };
+    match counts.questions {
+        0 => {}
+        1 => {
+            let Some(length) = name.read(&message[at..]) else {
+                return Err(nothing_read);
+            };
+            at += length;
+            let Some(fixed) = message[at..].first_chunk::<4>() else {
+                return Err(nothing_read);
+            };
+            let [t0, t1, c0, c1] = *fixed;
+            question = Some((u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1])));
+            at += 4;
+        }
+        _ => return Err(nothing_read),
+    }
+    let question_end = at;
+    let malformed = || Malformed { question_end };
+    for _ in 0..u32::from(counts.ahead[0]) + u32::from(counts.ahead[1]) {
+        let record = RecordFrame::read(message, at).ok_or_else(malformed)?;
+        if record.rtype == rtype::OPT {
+            return Err(malformed());
+        }
+        at = record.end;
+    }
+    let mut opt = None;
+    for _ in 0..counts.additional {
+        let record = RecordFrame::read(message, at).ok_or_else(malformed)?;
+        if record.rtype == rtype::OPT {
+            let parsed = parse_opt(&record).ok_or_else(malformed)?;
+            if opt.replace(parsed).is_some() {
+                return Err(malformed());
+            }
+        }
+        at = record.end;
+    }
+    if at != message.len() {
+        return Err(malformed());
+    }
+    let bad_version = opt.as_ref().is_some_and(|(version, _)| *version != 0);
+    Ok(Sections {
+        question,
+        question_end,
+        edns: opt.map(|(_, edns)| edns),
+        bad_version,
+    })
+}
+
+/// One record's borders and fixed fields.
+struct RecordFrame<'m> {
+    owner_is_root: bool,
+    rtype: u16,
+    class: u16,
+    ttl: [u8; 4],
+    rdata: &'m [u8],
+    end: usize,
+}
+
+impl<'m> RecordFrame<'m> {
+    fn read(message: &'m [u8], start: usize) -> Option<RecordFrame<'m>> {
+        let at = skip_name(message, start)?;
+        let [t0, t1, c0, c1, ttl @ .., l0, l1] = *message.get(at..)?.first_chunk::<10>()?;
+        let end = at + 10 + usize::from(u16::from_be_bytes([l0, l1]));
+        Some(RecordFrame {
+            owner_is_root: at == start + 1,
+            rtype: u16::from_be_bytes([t0, t1]),
+            class: u16::from_be_bytes([c0, c1]),
+            ttl,
+            rdata: message.get(at + 10..end)?,
+            end,
+        })
+    }
+}
+
+/// The end of the name at `start`. Pointers are not followed, but must point backwards behind the
+/// header, so what would loop is refused without a walk.
+fn skip_name(message: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        let length = *message.get(at)?;
+        match length {
+            0 => return Some(at + 1),
+            1..=63 => at += usize::from(length) + 1,
+            0xc0.. => {
+                let target = usize::from(length & 0x3f) << 8 | usize::from(*message.get(at + 1)?);
+                return (HEADER_LEN..start).contains(&target).then_some(at + 2);
+            }
+            _ => return None,
+        }
+        if at - start >= crate::wire::NAME_LEN_MAX {
+            return None;
+        }
+    }
+}
+
+/// Version and content of an OPT record; none when it is malformed. Options of versions other than 0
+/// are not looked at.
+fn parse_opt<'m>(record: &RecordFrame<'m>) -> Option<(u8, Edns<'m>)> {
+    if !record.owner_is_root {
+        return None;
+    }
+    let [_, version, flags, _] = record.ttl;
+    let mut edns = Edns {
+        payload_max: record.class,
+        dnssec_ok: flags & 0x80 != 0,
+        ..Edns::default()
+    };
+    let mut options = if version == 0 { record.rdata } else { &[] };
+    while !options.is_empty() {
+        let (&[c0, c1, l0, l1], rest) = options.split_first_chunk::<4>()?;
+        let (content, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+        match u16::from_be_bytes([c0, c1]) {
+            OPT_COOKIE if edns.cookie.is_none() => {
+                edns.cookie = Some(CookieOption::parse(content)?);
+            }
+            OPT_NSID => edns.nsid = true,
+            OPT_KEEPALIVE => edns.keepalive = true,
+            _ => {}
+        }
+        options = rest;
+    }
+    Some((version, edns))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEADER: &str = "1234 0000 0001 0000 0000 0000";
+    const QUESTION: &str = "03777777 0174 00 0001 0001";
+
+    fn octets(hex: &str) -> Vec<u8> {
+        let hex: String = hex.chars().filter(|c| !c.is_whitespace()).collect();
+        data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+    }
+
+    fn check(hex: &str, expect: Expect) {
+        let message = octets(hex);
+        let mut name = LowerName::default();
+        let shown = match parse(&message, &mut name) {
+            Message::Query(query) => format!(
+                "query {:?} type {} class {} end {} {}",
+                name,
+                query.qtype,
+                query.qclass,
+                query.question_end,
+                show(query.edns)
+            ),
+            Message::Reject {
+                rcode,
+                question_end,
+                edns,
+            } => {
+                format!("{rcode:?} end {question_end} {}", show(edns))
+            }
+            Message::CookieOnly(edns) => format!("cookie only {}", show(Some(edns))),
+            Message::Silence => "silence".into(),
+        };
+        expect.assert_eq(&shown);
+    }
+
+    fn show(edns: Option<Edns<'_>>) -> String {
+        let Some(edns) = edns else {
+            return "plain".into();
+        };
+        let mut shown = format!("edns {}", edns.payload_max);
+        for (set, word) in [
+            (edns.dnssec_ok, " do"),
+            (edns.cookie.is_some(), " cookie"),
+            (edns.nsid, " nsid"),
+            (edns.keepalive, " keepalive"),
+        ] {
+            if set {
+                shown.push_str(word);
+            }
+        }
+        shown
+    }
+
+    #[test]
+    fn headers() {
+        check("1234", expect!["silence"]);
+        check("1234 8000 0001 0000 0000 0000", expect!["silence"]);
+        check(
+            "1234 0000 0000 0000 0000 0000",
+            expect!["FormErr end 12 plain"],
+        );
+        check(
+            "1234 7800 0000 0000 0000 0000",
+            expect!["NotImp end 12 plain"],
+        );
+        check(
+            "1234 0000 0001 0000 0000 0000",
+            expect!["FormErr end 12 plain"],
+        );
+        let two = format!("1234 0000 0002 0000 0000 0000 {QUESTION} {QUESTION}");
+        check(&two, expect!["FormErr end 12 plain"]);
+        let update = format!("1234 2800 0001 0000 0000 0000 {QUESTION}");
+        check(&update, expect!["NotImp end 23 plain"]);
+    }
+
+    #[test]
+    fn questions() {
+        check(
+            &format!("{HEADER} {QUESTION}"),
+            expect![[r#"query \x03www\x01t\x00 type 1 class 1 end 23 plain"#]],
+        );
+        check(
+            &format!("{HEADER} 03577757 0154 00 0001 0001"),
+            expect![[r#"query \x03www\x01t\x00 type 1 class 1 end 23 plain"#]],
+        );
+        check(
+            &format!("{HEADER} {QUESTION} 00"),
+            expect!["FormErr end 23 plain"],
+        );
+        check(
+            &format!("{HEADER} c00c 0001 0001"),
+            expect!["FormErr end 12 plain"],
+        );
+        check(
+            &format!("{HEADER} 4161 00 0001 0001"),
+            expect!["FormErr end 12 plain"],
+        );
+        check(
+            &format!("{HEADER} 00 0029 0001"),
+            expect!["FormErr end 17 plain"],
+        );
+    }
+
+    #[test]
+    fn edns() {
+        let one = format!("1234 0000 0001 0000 0000 0001 {QUESTION}");
+        let opt = |options: &str| format!("{one} 00 0029 04d0 00000000 {options}");
+        check(
+            &opt("0000"),
+            expect![[r#"query \x03www\x01t\x00 type 1 class 1 end 23 edns 1232"#]],
+        );
+        check(
+            &opt("0018 000a 0008 0102030405060708 0003 0000 000b 0000 000c 0000"),
+            expect![[
+                r#"query \x03www\x01t\x00 type 1 class 1 end 23 edns 1232 cookie nsid keepalive"#
+            ]],
+        );
+        check(
+            &format!("{one} 00 0029 1000 00008000 0000"),
+            expect![[r#"query \x03www\x01t\x00 type 1 class 1 end 23 edns 4096 do"#]],
+        );
+        check(
+            &opt("000d 000a 0009 010203040506070809"),
+            expect!["FormErr end 23 plain"],
+        );
+        check(&opt("0004 000a 0008"), expect!["FormErr end 23 plain"]);
+        check(&opt("0010"), expect!["FormErr end 23 plain"]);
+        check(
+            &format!("{one} 00 0029 04d0 00018000 0004 ffff ffff"),
+            expect!["BadVers end 23 edns 1232 do"],
+        );
+        check(
+            &format!("{one} c00c 0029 04d0 00000000 0000"),
+            expect!["FormErr end 23 plain"],
+        );
+        let two = format!("1234 0000 0001 0000 0000 0002 {QUESTION}");
+        let opt = "00 0029 04d0 00000000 0000";
+        check(
+            &format!("{two} {opt} {opt}"),
+            expect!["FormErr end 23 plain"],
+        );
+        let in_answer = format!("1234 0000 0001 0001 0000 0000 {QUESTION} {opt}");
+        check(&in_answer, expect!["FormErr end 23 plain"]);
+        check(
+            "1234 0000 0000 0000 0000 0001 00 0029 04d0 00000000 000c 000a 0008 0102030405060708",
+            expect!["cookie only edns 1232 cookie"],
+        );
+    }
+
+    #[test]
+    fn counts_are_not_trusted() {
+        for counts in [
+            "ffff 0000 0000 0000",
+            "0001 ffff 0000 0000",
+            "0001 0000 0000 ffff",
+        ] {
+            let message = octets(&format!("1234 0000 {counts} {QUESTION}"));
+            let mut name = LowerName::default();
+            let parsed = parse(&message, &mut name);
+            assert!(
+                matches!(
+                    parsed,
+                    Message::Reject {
+                        rcode: Rcode::FormErr,
+                        ..
+                    }
+                ),
+                "{counts}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_octets_never_panic(message in prop::collection::vec(any::<u8>(), 0..600)) {
+            parse(&message, &mut LowerName::default());
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Writing a response: header, the question as it came, ANSWER, AUTHORITY, ADDITIONAL, OPT.
+//!
+//! Sections hold whole RRsets only: one that does not fit in ANSWER or AUTHORITY ends the message there
+//! with TC set (RFC 2181 section 9); in ADDITIONAL it is left out, save for glue (RFC 9471). The common
+//! case, records of the name asked without names to compress, is one copy. Names are compressed against
+//! a bounded number of names written before, so that no message costs more than its length.
+
+use std::net::IpAddr;
+
+use crate::answer::{Decision, Found, Tables};
+use crate::choice::{self, Choice, Spread};
+use crate::query::{Edns, HEADER_LEN, Rcode};
+use crate::response::names::KnownNames;
+use crate::table::{CLASS_IN, Node, RECORD_FIXED_LEN, RRset, Soa, ZoneId, rtype};
+use crate::wire::{self, LowerName};
+
+mod names;
+pub mod opt;
+
+pub use opt::Opt;
+
+/// Targets of one answer that get additional addresses at most.
+const TARGETS_MAX: usize = 32;
+const POINTER: u16 = 0xc000;
+const FLAG_AUTHORITATIVE: u8 = 0x04;
+const FLAG_TRUNCATED: u8 = 0x02;
+
+/// A response being written.
+#[derive(Debug)]
+pub struct Writer<'o> {
+    out: &'o mut [u8],
+    at: usize,
+    /// The message may not grow past this: the limit less what OPT will take.
+    limit: usize,
+    /// Records in ANSWER, AUTHORITY, ADDITIONAL.
+    counts: [u16; 3],
+    known: KnownNames,
+    /// Where target names of the records written begin.
+    targets: [u16; TARGETS_MAX],
+    targets_len: usize,
+}
+
+/// What did not fit.
+#[derive(Debug)]
+struct Full;
+
+/// The section that a record goes to.
+#[derive(Debug, Clone, Copy)]
+enum Section {
+    Answer = 0,
+    Authority = 1,
+    Additional = 2,
+}
+
+/// The owner of records to write.
+#[derive(Debug, Clone, Copy)]
+enum Owner<'n> {
+    /// A name in the message already.
+    At(u16),
+    /// A name of ours.
+    Name(&'n [u8]),
+}
+
+/// Header flags and code of a response, as far as they are not copied from the query.
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    rcode: Rcode,
+    authoritative: bool,
+    truncated: bool,
+}
+
+impl<'o> Writer<'o> {
+    /// Starts the response to `query`, whose question ends at `question_end`: the message may take
+    /// `limit` octets of `out`, of which `opt` is kept free.
+    pub fn new(
+        query: &[u8],
+        question_end: usize,
+        out: &'o mut [u8],
+        limit: usize,
+        opt: Option<&Opt<'_>>,
+    ) -> Writer<'o> {
+        let limit = limit.min(out.len()).saturating_sub(opt.map_or(0, Opt::len));
+        out[..question_end].copy_from_slice(&query[..question_end]);
+        let known = KnownNames::new(question_end > HEADER_LEN);
+        let (counts, targets) = ([0; 3], [0; TARGETS_MAX]);
+        Writer {
+            out,
+            at: question_end,
+            limit,
+            counts,
+            known,
+            targets,
+            targets_len: 0,
+        }
+    }
+
+    /// Writes a response without records.
+    pub fn finish_empty(self, rcode: Rcode, opt: Option<&Opt<'_>>) -> Finished {
+        self.finish(
+            Verdict {
+                rcode,
+                authoritative: false,
+                truncated: false,
+            },
+            opt,
+        )
+    }
+
+    /// Writes a TXT record of class CHAOS, or none.
+    pub fn finish_chaos(mut self, text: Option<&[u8]>, opt: Option<&Opt<'_>>) -> Finished {
+        let mut verdict = Verdict {
+            rcode: Rcode::NoError,
+            authoritative: true,
+            truncated: false,
+        };
+        if let Some(text) = text {
+            let text = &text[..text.len().min(255)];
+            let length = text.len() as u8;
+            let rdlength = u16::from(length) + 1;
+            let put = self.whole(|writer| {
+                writer.put(&[0xc0, 0x0c, 0, 16, 0, 3, 0, 0, 0, 0])?;
+                writer.put(&rdlength.to_be_bytes())?;
+                writer.put(&[length])?;
+                writer.put(text)
+            });
+            verdict.truncated = put.is_err();
+            self.counts[Section::Answer as usize] += u16::from(put.is_ok());
+        }
+        self.finish(verdict, opt)
+    }
+
+    /// Writes the records of `decision`.
+    pub fn finish_decision(
+        mut self,
+        tables: &Tables,
+        decision: &Decision<'_>,
+        client: IpAddr,
+        spread: &mut Spread,
+        opt: Option<&Opt<'_>>,
+    ) -> Finished {
+        let mut verdict = Verdict {
+            rcode: match decision.end {
+                Found::NxDomain(_) => Rcode::NxDomain,
+                _ => Rcode::NoError,
+            },
+            authoritative: true,
+            truncated: false,
+        };
+        let owner = match self.put_aliases(decision) {
+            Ok(owner) => owner,
+            Err(Full) => {
+                verdict.truncated = true;
+                return self.finish(verdict, opt);
+            }
+        };
+        let put = match decision.end {
+            Found::RRset(rrset) => {
+                let choice = choice::choose(rrset, client, spread);
+                let put = self.put_rrset(Section::Answer, Owner::At(owner), rrset, choice);
+                if put.is_ok() && self.targets_len > 0 {
+                    self.put_target_addresses(tables, client, spread);
+                }
+                put
+            }
+            Found::Soa(zone) => self.put_zone_soa(tables, zone, Section::Answer),
+            Found::NoData(zone) | Found::NxDomain(zone) => {
+                self.put_zone_soa(tables, zone, Section::Authority)
+            }
+            Found::Referral(cut) => {
+                verdict.authoritative = self.counts[Section::Answer as usize] > 0;
+                self.put_referral(tables, cut, client, spread)
+            }
+            Found::Alias(_) | Found::Outside => Ok(()),
+        };
+        verdict.truncated = put.is_err();
+        self.finish(verdict, opt)
+    }
+
+    /// CNAMEs in order; returns where the last target's name is: the owner of what follows.
+    fn put_aliases(&mut self, decision: &Decision<'_>) -> Result<u16, Full> {
+        let mut owner = HEADER_LEN as u16;
+        for alias in decision.aliases() {
+            let whole = Choice { start: 0, count: 1 };
+            let record = self.at;
+            self.put_rrset(Section::Answer, Owner::At(owner), alias, whole)?;
+            owner = names::start(self.out, (record + RECORD_FIXED_LEN) as u16);
+        }
+        Ok(owner)
+    }
+
+    fn put_referral(
+        &mut self,
+        tables: &Tables,
+        cut: &Node,
+        client: IpAddr,
+        spread: &mut Spread,
+    ) -> Result<(), Full> {
+        let Some(servers) = cut.rrset(rtype::NS) else {
+            return Ok(());
+        };
+        let all = choice::choose(servers, client, spread);
+        self.put_rrset(Section::Authority, Owner::Name(&cut.owner), servers, all)?;
+        for host in &cut.glue {
+            for addresses in &host.rrsets {
+                let all = Choice {
+                    start: 0,
+                    count: addresses.count.into(),
+                };
+                let owner = Owner::Name(&host.owner);
+                self.put_rrset(Section::Additional, owner, addresses, all)?;
+            }
+        }
+        self.put_target_addresses(tables, client, spread);
+        Ok(())
+    }
+
+    /// Addresses of the names that the records written point to, where we have them and they fit.
+    fn put_target_addresses(&mut self, tables: &Tables, client: IpAddr, spread: &mut Spread) {
+        let mut done = [0; TARGETS_MAX];
+        let mut target = LowerName::default();
+        for place in 0..self.targets_len {
+            names::read(self.out, self.targets[place], &mut target);
+            let hash = target.hash();
+            if done[..place].contains(&hash) {
+                continue;
+            }
+            done[place] = hash;
+            let Some(node) = tables.index.get(hash, target.octets()) else {
+                continue;
+            };
+            for addresses in [rtype::A, rtype::AAAA]
+                .into_iter()
+                .filter_map(|t| node.rrset(t))
+            {
+                let choice = choice::choose(addresses, client, spread);
+                let owner = Owner::At(names::start(self.out, self.targets[place]));
+                // What does not fit is not needed: the client can ask for it.
+                let _ = self.put_rrset(Section::Additional, owner, addresses, choice);
+            }
+        }
+    }
+
+    fn put_zone_soa(&mut self, tables: &Tables, id: ZoneId, section: Section) -> Result<(), Full> {
+        let Some(zone) = tables.zones.get(id) else {
+            return Ok(());
+        };
+        let ttl_s = match section {
+            Section::Answer => zone.soa.ttl_s,
+            _ => zone.soa.negative_ttl_s(),
+        };
+        self.whole(|writer| writer.put_soa(&zone.apex, &zone.soa, ttl_s, tables.revision as u32))?;
+        self.counts[section as usize] += 1;
+        Ok(())
+    }
+
+    fn put_soa(&mut self, apex: &[u8], soa: &Soa, ttl_s: u32, serial: u32) -> Result<(), Full> {
+        self.put_name(apex)?;
+        self.put(&rtype::SOA.to_be_bytes())?;
+        self.put(&CLASS_IN.to_be_bytes())?;
+        self.put(&ttl_s.to_be_bytes())?;
+        self.put_rdata(|writer| {
+            writer.put_name(&soa.mname)?;
+            writer.put_name(&soa.rname)?;
+            writer.put(&serial.to_be_bytes())?;
+            soa.timers_s
+                .iter()
+                .try_for_each(|timer| writer.put(&timer.to_be_bytes()))
+        })
+    }
+
+    /// Writes the chosen records, or none of them.
+    fn put_rrset(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rrset: &RRset,
+        choice: Choice,
+    ) -> Result<(), Full> {
+        let as_made = rrset.compressible_offset().is_none() && rrset.target_offset().is_none();
+        match owner {
+            Owner::At(at) if usize::from(at) == HEADER_LEN && as_made => {
+                self.copy_records(rrset, choice)?;
+            }
+            _ => {
+                let targets_len = self.targets_len;
+                let records = rrset.records_from(choice.start).take(choice.count);
+                let put = self.whole(|writer| writer.put_records(owner, rrset, records));
+                if put.is_err() {
+                    self.targets_len = targets_len;
+                    return put;
+                }
+            }
+        }
+        self.counts[section as usize] += choice.count as u16;
+        Ok(())
+    }
+
+    /// The hit path: ready-made records as they are, from the chosen one on.
+    fn copy_records(&mut self, rrset: &RRset, choice: Choice) -> Result<(), Full> {
+        if choice.count < usize::from(rrset.count) || rrset.record_len == 0 {
+            return self.whole(|writer| {
+                let mut records = rrset.records_from(choice.start).take(choice.count);
+                records.try_for_each(|record| writer.put(record))
+            });
+        }
+        let end = self.at + rrset.wire.len();
+        if end > self.limit {
+            return Err(Full);
+        }
+        let (last, first) = rrset
+            .wire
+            .split_at(choice.start * usize::from(rrset.record_len));
+        let out = &mut self.out[self.at..end];
+        out[..first.len()].copy_from_slice(first);
+        out[first.len()..].copy_from_slice(last);
+        self.at = end;
+        Ok(())
+    }
+
+    fn put_records<'r>(
+        &mut self,
+        mut owner: Owner<'_>,
+        rrset: &RRset,
+        records: impl Iterator<Item = &'r [u8]>,
+    ) -> Result<(), Full> {
+        for record in records {
+            match owner {
+                Owner::At(at) if at < !POINTER => self.put(&(POINTER | at).to_be_bytes())?,
+                // A name too far into the message to point to: its octets again.
+                Owner::At(at) => {
+                    let mut name = LowerName::default();
+                    names::read(self.out, at, &mut name);
+                    self.put_name(name.octets())?;
+                }
+                Owner::Name(name) => {
+                    let at = self.at as u16;
+                    self.put_name(name)?;
+                    owner = Owner::At(names::start(self.out, at));
+                }
+            }
+            self.put(&record[2..RECORD_FIXED_LEN - 2])?;
+            let rdata = &record[RECORD_FIXED_LEN..];
+            let compressible = rrset.compressible_offset();
+            let target = rrset.target_offset();
+            self.put_rdata(|writer| {
+                let (fixed, name) = rdata.split_at(compressible.or(target).unwrap_or(rdata.len()));
+                writer.put(fixed)?;
+                if target.is_some() {
+                    writer.note_target(name);
+                }
+                match compressible {
+                    Some(_) => writer.put_name(name),
+                    None => writer.put(name),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Remembers that the name of a host, other than the root, begins here.
+    fn note_target(&mut self, name: &[u8]) {
+        if name.len() > 1 && self.targets_len < TARGETS_MAX && self.at < usize::from(!POINTER) {
+            self.targets[self.targets_len] = self.at as u16;
+            self.targets_len += 1;
+        }
+    }
+
+    fn put_rdata(&mut self, put: impl FnOnce(&mut Self) -> Result<(), Full>) -> Result<(), Full> {
+        let length_at = self.at;
+        self.put(&[0, 0])?;
+        put(self)?;
+        let length = (self.at - length_at - 2) as u16;
+        self.out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+        Ok(())
+    }
+
+    /// Writes a name of ours, ending in a pointer where its end is in the message already.
+    fn put_name(&mut self, name: &[u8]) -> Result<(), Full> {
+        let name = &name[..wire::name_length(name)];
+        let start = self.at;
+        match self.known.longest_suffix(self.out, name) {
+            Some((fresh, at)) => {
+                self.put(&name[..fresh])?;
+                self.put(&(POINTER | at).to_be_bytes())?;
+            }
+            None => self.put(name)?,
+        }
+        self.known.add(start);
+        Ok(())
+    }
+
+    fn put(&mut self, octets: &[u8]) -> Result<(), Full> {
+        let end = self.at + octets.len();
+        if end > self.limit {
+            return Err(Full);
+        }
+        self.out[self.at..end].copy_from_slice(octets);
+        self.at = end;
+        Ok(())
+    }
+
+    /// Undoes what `put` wrote when it did not fit.
+    fn whole(&mut self, put: impl FnOnce(&mut Self) -> Result<(), Full>) -> Result<(), Full> {
+        let (at, known) = (self.at, self.known);
+        put(self).inspect_err(|Full| {
+            self.at = at;
+            self.known = known;
+        })
+    }
+
+    fn finish(mut self, verdict: Verdict, opt: Option<&Opt<'_>>) -> Finished {
+        let flags = u8::from(verdict.authoritative) * FLAG_AUTHORITATIVE
+            | u8::from(verdict.truncated) * FLAG_TRUNCATED;
+        // QR, OPCODE and RD; AA and TC as decided. RA, Z, AD and CD are never set: we do not recurse,
+        // do not validate, and answer with authority (RFC 4035 section 3.1.6).
+        self.out[2] = 0x80 | self.out[2] & 0x79 | flags;
+        self.out[3] = verdict.rcode as u8 & 0x0f;
+        let questions = u16::from(self.known.has_question());
+        if let Some(opt) = opt {
+            let end = self.at + opt.len();
+            opt.write(verdict.rcode, &mut self.out[self.at..end]);
+            self.at = end;
+            self.counts[Section::Additional as usize] += 1;
+        }
+        let [answers, authorities, additionals] = self.counts;
+        let counts = [questions, answers, authorities, additionals];
+        for (place, count) in counts.into_iter().enumerate() {
+            let at = 4 + 2 * place;
+            self.out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        }
+        Finished {
+            length: self.at,
+            rcode: verdict.rcode,
+            truncated: verdict.truncated,
+        }
+    }
+}
+
+/// A response in its buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// Octets.
+    pub length: usize,
+    /// The code it carries.
+    pub rcode: Rcode,
+    /// Whether TC is set.
+    pub truncated: bool,
+}
+
+/// Octets that a response may take over UDP: 512 without EDNS, else what both sides take
+/// (RFC 6891 section 6.2.5).
+pub fn udp_limit(edns: Option<&Edns<'_>>, payload_max: u16) -> usize {
+    const PLAIN_MAX: u16 = 512;
+    usize::from(edns.map_or(PLAIN_MAX, |edns| {
+        edns.payload_max.min(payload_max).max(PLAIN_MAX)
+    }))
+}

@@ -1,0 +1,272 @@
+//! Starting the parts, watching over them, ending them: `containerdns serve`.
+//!
+//! The calling thread becomes the sync thread: a tokio runtime of one thread that runs `sync`, the admin
+//! server and the watch over the shards. A shard that ends or hangs ends the process, because its
+//! socket would go on taking its share of the queries.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use containerdns_store::embedded::EmbeddedStore;
+use containerdns_store::etcd::EtcdStore;
+use containerdns_store::{Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::info;
+
+use crate::admin::{self, AdminState, Metric};
+use crate::config::{Config, StoreKind};
+use crate::counters::{self, ShardCounters};
+use crate::fan_out::{self, FanOut};
+use crate::listen::{self, ListenError};
+use crate::model::Model;
+use crate::plan::{self, Plan};
+use crate::shard::{self, ShardEnd, ShardError, ShardHandle};
+use crate::sync::{Sync, SyncStatus};
+use crate::world::World;
+
+/// A shard beats every 100 ms; after this without a beat it hangs.
+const HANG_MS: u64 = 2_000;
+/// How often the beats are looked at. Two looks in a row must find a shard hung: after the whole process
+/// was stopped for a while, the shards get their turn between them.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Why the server did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A DNS address.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The admin address.
+    #[error("admin address {address}: {source}")]
+    Admin {
+        /// As configured.
+        address: SocketAddr,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A shard did not start.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// A shard ended by itself.
+    #[error("shard {id} ended: {reason}")]
+    ShardEnded {
+        /// Which.
+        id: usize,
+        /// Why.
+        reason: String,
+    },
+    /// A shard stopped turning.
+    #[error("shard {id} hangs: no turn of its loop in more than {HANG_MS} ms")]
+    ShardHangs {
+        /// Which.
+        id: usize,
+    },
+    /// The store's options.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// The runtime, signals or random numbers.
+    #[error("{what}: {source}")]
+    Process {
+        /// What was asked of the kernel.
+        what: &'static str,
+        /// Its reason.
+        source: io::Error,
+    },
+    /// The folder, token or records of `standalone`.
+    #[error(transparent)]
+    Standalone(#[from] crate::standalone::StandaloneError),
+}
+
+/// Serves `config` until the process is told to end.
+pub fn run(config: &Config) -> Result<(), ServeError> {
+    on_sync_thread(async {
+        let store: Arc<dyn Store> = match &config.store.kind {
+            StoreKind::Etcd(etcd) => EtcdStore::connect(plan::etcd_options(etcd))?,
+            StoreKind::Embedded { data } => EmbeddedStore::open(data)?,
+        };
+        Server::start(config, store).await?.until_end().await
+    })
+}
+
+/// Runs `life` on this thread, which becomes the sync thread.
+pub(crate) fn on_sync_thread(
+    life: impl Future<Output = Result<(), ServeError>>,
+) -> Result<(), ServeError> {
+    counters::process_ms();
+    shard::set_panic_hook();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ServeError::Process {
+            what: "runtime",
+            source,
+        })?;
+    let ended = runtime.block_on(life);
+    // A snapshot being written or a store call under way must not delay the end.
+    runtime.shutdown_background();
+    ended
+}
+
+/// All parts, running.
+pub struct Server {
+    /// Where DNS is answered, port 0 replaced.
+    pub dns: Vec<SocketAddr>,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    shards: Vec<ShardHandle>,
+    ended: mpsc::Receiver<ShardEnd>,
+}
+
+impl Server {
+    /// Binds all sockets, starts the shards, and the sync and admin tasks on this thread's runtime.
+    pub async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Server, ServeError> {
+        let plan = Plan::new(config, random()?);
+        let buffers: Vec<usize> = config.cores.iter().map(|core| core.rcvbuf_bytes).collect();
+        let sockets = listen::bind_all(&config.listen.dns, &buffers)?;
+        let dns = sockets
+            .first()
+            .map(|sockets| sockets.addresses.clone())
+            .unwrap_or_default();
+        let address = config.listen.admin;
+        let admin = TcpListener::bind(address).await;
+        let admin = admin.map_err(|source| ServeError::Admin { address, source })?;
+        let bound = admin.local_addr().unwrap_or(address);
+        let (sender, ended) = mpsc::channel(plan.shards.len());
+        let mut shards = Vec::new();
+        for (options, sockets) in plan.shards.into_iter().zip(sockets) {
+            let settings = plan.settings.clone();
+            let seed = u64::from_le_bytes(random()?[..8].try_into().unwrap_or_default());
+            let make_world =
+                move |counters: Arc<ShardCounters>| World::new(settings, seed, counters);
+            shards.push(shard::start(options, sockets, sender.clone(), make_world)?);
+        }
+        let cores = shards.iter().map(|shard| {
+            let waker = shard.waker.clone();
+            fan_out::Core::new(shard.deltas.clone(), Box::new(move || waker.wake()))
+        });
+        let status = Arc::<SyncStatus>::default();
+        let sync = Sync::new(
+            store,
+            plan.routes,
+            Model::new(plan.model),
+            FanOut::new(cores.collect()),
+            Arc::clone(&status),
+            plan.sync,
+        );
+        tokio::spawn(sync.run());
+        let state = AdminState {
+            shards: shards
+                .iter()
+                .map(|shard| Arc::clone(&shard.counters))
+                .collect(),
+            started: counters::process_start(),
+            sync: Arc::new(move || sync_metrics(&status)),
+        };
+        tokio::spawn(admin::serve(admin, state));
+        info!(?dns, admin = %bound, shards = shards.len(), "listening");
+        Ok(Server {
+            dns,
+            admin: bound,
+            shards,
+            ended,
+        })
+    }
+
+    /// Waits until every core holds the first complete list.
+    pub async fn ready(&self) {
+        while self
+            .shards
+            .iter()
+            .any(|shard| shard.counters.ready.get() == 0)
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Watches over the shards until the process is told to end, or must.
+    pub async fn until_end(mut self) -> Result<(), ServeError> {
+        let failed = |source| ServeError::Process {
+            what: "signals",
+            source,
+        };
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let end = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            end = self.ended.recv() => end,
+            id = hung_shard(&self.shards) => return Err(ServeError::ShardHangs { id }),
+        };
+        match end {
+            None => {
+                info!("ending");
+                self.shards.into_iter().for_each(ShardHandle::stop);
+                Ok(())
+            }
+            Some(ShardEnd { id, result }) => Err(ServeError::ShardEnded {
+                id,
+                reason: result
+                    .err()
+                    .map_or_else(|| "stopped".into(), |error| error.to_string()),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("dns", &self.dns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns when a shard has hung for two looks in a row.
+async fn hung_shard(shards: &[ShardHandle]) -> usize {
+    let mut suspect = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now_ms = counters::process_ms();
+        let hung = |shard: &&ShardHandle| {
+            now_ms.saturating_sub(shard.counters.heartbeat_ms.get()) > HANG_MS
+        };
+        let hung = shards.iter().find(hung).map(|shard| shard.id);
+        match hung {
+            Some(id) if suspect == hung => return id,
+            _ => suspect = hung,
+        }
+    }
+}
+
+fn sync_metrics(status: &SyncStatus) -> Vec<Metric> {
+    let staleness = Metric::gauge(
+        "containerdns_sync_staleness_seconds",
+        "Time since the store was last known to answer; 0 while it does.",
+        status.staleness_s(),
+    );
+    let numbers = status.numbers().into_iter();
+    numbers
+        .map(|number| match number.grows {
+            true => Metric::counter(number.name, number.help, number.value as f64),
+            false => Metric::gauge(number.name, number.help, number.value as f64),
+        })
+        .chain([staleness])
+        .collect()
+}
+
+/// Random octets from the kernel.
+pub(crate) fn random() -> Result<[u8; 16], ServeError> {
+    let mut octets = [0; 16];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| io::Read::read_exact(&mut file, &mut octets))
+        .map_err(|source| ServeError::Process {
+            what: "/dev/urandom",
+            source,
+        })?;
+    Ok(octets)
+}

@@ -1,0 +1,319 @@
+//! `containerdns standalone`: the server over the embedded store, in one process, with nothing else
+//! installed. The first start writes sample records; `--records FILE` loads a zone file at every start.
+//!
+//! This is the one file that may know both the server and the control plane.
+//!
+//! Records of a zone file are kept as bundles of their own cluster, [`FILE_CLUSTER`]: whatever the file
+//! had at an earlier start and has no more is removed, records from elsewhere are left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use containerdns_schema::format::bundle::{self, Kind, Rrset};
+use containerdns_schema::format::{EncodeError, containerdns};
+use containerdns_schema::rdata::Rdata;
+use containerdns_schema::record::{Record, RecordType};
+use containerdns_schema::zonefile::{self, ZonefileError};
+use containerdns_schema::{Format, Name};
+use containerdns_store::embedded::EmbeddedStore;
+use containerdns_store::{KeyValue, Operation, Store, StoreError};
+use tracing::{info, warn};
+
+use crate::config::{Config, Standalone};
+use crate::serve::{self, ServeError, Server};
+
+/// The cluster, in keys, of records that come from a zone file.
+const FILE_CLUSTER: &str = "zone-file";
+/// Names in one bundle: some 4 KiB, so that a changed line rewrites little.
+const NAMES_PER_BUNDLE: usize = 64;
+/// Records in one bundle at most, far below 1 MiB.
+const RECORDS_PER_BUNDLE_MAX: usize = 4_096;
+/// Writes in one transaction.
+const OPERATIONS_MAX: usize = 100;
+
+/// Why `standalone` could not load records.
+#[derive(Debug, thiserror::Error)]
+pub enum StandaloneError {
+    /// The zone file cannot be read.
+    #[error("records file {}: {source}", path.display())]
+    Read {
+        /// As given.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The zone file has a bad line.
+    #[error("records file {0}")]
+    Zonefile(#[from] ZonefileError),
+    /// A record has no place in the store.
+    #[error("record: {0}")]
+    Encode(#[from] EncodeError),
+    /// There is no zone.
+    #[error("no zone: name one with --zone")]
+    NoZone,
+}
+
+/// What a person is told when the server is ready.
+#[derive(Debug)]
+pub struct Announcement {
+    /// Where DNS is answered.
+    pub dns: SocketAddr,
+    /// Where the admin server listens.
+    pub admin: SocketAddr,
+    /// A name that has an answer.
+    pub example: Name,
+}
+
+impl fmt::Display for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Announcement {
+            dns,
+            admin,
+            example,
+        } = self;
+        let (address, port) = (dns.ip(), dns.port());
+        writeln!(f, "ContainerDNS answers on {dns}. Try:")?;
+        writeln!(f, "  dig @{address} -p {port} {example} A")?;
+        write!(f, "  curl http://{admin}/stats")
+    }
+}
+
+/// Serves until the process is told to end; `announce` is called once every core is ready.
+pub fn run(options: &Standalone, announce: impl FnOnce(&Announcement)) -> Result<(), ServeError> {
+    let config = Config::standalone(options);
+    serve::on_sync_thread(async {
+        let store: Arc<dyn Store> = EmbeddedStore::open(&options.data)?;
+        let example = prepare(&*store, &config, options).await?;
+        let server = Server::start(&config, store).await?;
+        server.ready().await;
+        let dns = server.dns.first().copied().unwrap_or(options.dns);
+        announce(&Announcement {
+            dns,
+            admin: server.admin,
+            example,
+        });
+        server.until_end().await
+    })
+}
+
+/// Writes the records that the options ask for; returns a name to try.
+async fn prepare(
+    store: &dyn Store,
+    config: &Config,
+    options: &Standalone,
+) -> Result<Name, ServeError> {
+    let zone = options.zones.first().ok_or(StandaloneError::NoZone)?;
+    let Some(path) = &options.records else {
+        if is_empty(store, config).await? {
+            write_samples(store, config, zone).await?;
+        }
+        return Ok(below(zone, "www"));
+    };
+    let records = read_records(path, zone)?;
+    let ours = |record: &&Record| config.zones.iter().any(|zone| record.owner.is_within(zone));
+    let address = records
+        .iter()
+        .filter(ours)
+        .find(|record| record.rtype == RecordType::A);
+    let example = address.map_or_else(|| zone.clone(), |record| record.owner.clone());
+    keep_file_records(store, config, records).await?;
+    Ok(example)
+}
+
+fn read_records(path: &Path, zone: &Name) -> Result<Vec<Record>, StandaloneError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| StandaloneError::Read {
+        path: path.into(),
+        source,
+    })?;
+    Ok(zonefile::parse(&text, zone, &path.display().to_string())?)
+}
+
+async fn is_empty(store: &dyn Store, config: &Config) -> Result<bool, StoreError> {
+    for prefix in &config.store.prefixes {
+        if !store
+            .list_page(prefix.path.as_bytes(), None, None)
+            .await?
+            .pairs
+            .is_empty()
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The path of the first prefix with this format; the defaults have one of each.
+fn path_of(config: &Config, format: Format) -> &str {
+    let prefixes = config.store.prefixes.iter();
+    let path = prefixes
+        .filter(|prefix| prefix.format == format)
+        .map(|prefix| &prefix.path[..]);
+    path.into_iter().next().unwrap_or_default()
+}
+
+/// Makes the store hold exactly these records as the file's.
+async fn keep_file_records(
+    store: &dyn Store,
+    config: &Config,
+    records: Vec<Record>,
+) -> Result<(), ServeError> {
+    let outside = records.iter().filter(|record| {
+        let mut zones = config.zones.iter().chain(&config.reverse);
+        !zones.any(|zone| record.owner.is_within(zone))
+    });
+    if let Some(first) = outside.clone().next() {
+        let (count, owner) = (outside.count(), first.owner.to_string());
+        warn!(
+            count,
+            owner, "records lie in no zone and are not answered: name it with --zone"
+        );
+    }
+    let path = path_of(config, Format::Bundle);
+    let count = records.len();
+    let wanted = bundles(path, records).map_err(StandaloneError::from)?;
+    let prefix = format!("{path}{FILE_CLUSTER}/").into_bytes();
+    let mut held = BTreeMap::new();
+    let (mut from, mut at) = (None, None);
+    loop {
+        let page = store.list_page(&prefix, from.as_deref(), at).await?;
+        held.extend(page.pairs.into_iter().map(|pair| (pair.key, pair.value)));
+        (from, at) = (page.next, Some(page.revision));
+        if from.is_none() {
+            break;
+        }
+    }
+    let mut operations = Vec::new();
+    let wanted_keys: BTreeSet<&Vec<u8>> = wanted.iter().map(|pair| &pair.key).collect();
+    for key in held.keys().filter(|key| !wanted_keys.contains(key)) {
+        operations.push(Operation::Delete { key: key.clone() });
+    }
+    for KeyValue { key, value, .. } in &wanted {
+        if held.get(key) != Some(value) {
+            let (key, value) = (key.clone(), value.clone());
+            operations.push(Operation::Put {
+                key,
+                value,
+                lease: None,
+            });
+        }
+    }
+    info!(
+        records = count,
+        changed_bundles = operations.len(),
+        "zone file loaded"
+    );
+    write(store, operations).await
+}
+
+/// Packs records into bundles, whole names together, in name order.
+fn bundles(path: &str, records: Vec<Record>) -> Result<Vec<KeyValue>, EncodeError> {
+    let mut by_name: BTreeMap<Name, BTreeMap<u16, Rrset>> = BTreeMap::new();
+    for Record {
+        owner,
+        rtype,
+        ttl,
+        rdata,
+    } in records
+    {
+        let name = owner.clone();
+        let rrsets = by_name.entry(owner).or_default();
+        let empty = || Rrset {
+            name,
+            rtype,
+            ttl,
+            rdata: Vec::new(),
+        };
+        rrsets
+            .entry(rtype.0)
+            .or_insert_with(empty)
+            .rdata
+            .push(rdata);
+    }
+    let rrsets: Vec<Vec<Rrset>> = by_name
+        .into_values()
+        .map(|rrsets| rrsets.into_values().collect())
+        .collect();
+    let mut pairs = Vec::new();
+    let mut bundle = Vec::new();
+    let (mut names, mut size) = (0, 0);
+    let mut close = |bundle: &mut Vec<Rrset>| -> Result<(), EncodeError> {
+        let number = format!("{:08}", pairs.len());
+        let key = bundle::key(path, FILE_CLUSTER, Kind::Services, "records", &number);
+        let value = bundle::encode(&std::mem::take(bundle))?;
+        pairs.push(KeyValue {
+            key,
+            value,
+            mod_revision: 0,
+        });
+        Ok(())
+    };
+    for name in rrsets {
+        let records: usize = name.iter().map(|rrset| rrset.rdata.len()).sum();
+        if names == NAMES_PER_BUNDLE || (names > 0 && size + records > RECORDS_PER_BUNDLE_MAX) {
+            close(&mut bundle)?;
+            (names, size) = (0, 0);
+        }
+        (names, size) = (names + 1, size + records);
+        bundle.extend(name);
+    }
+    if names > 0 {
+        close(&mut bundle)?;
+    }
+    Ok(pairs)
+}
+
+/// Records to play with.
+async fn write_samples(store: &dyn Store, config: &Config, zone: &Name) -> Result<(), ServeError> {
+    let path = path_of(config, Format::ContainerDns);
+    let mut operations = Vec::new();
+    for record in samples(zone) {
+        let fields = containerdns::Fields::default();
+        let pair = containerdns::encode(path, &config.zones, &record, fields);
+        let pair = pair.map_err(StandaloneError::from)?;
+        operations.push(Operation::Put {
+            key: pair.key,
+            value: pair.value,
+            lease: None,
+        });
+    }
+    write(store, operations).await
+}
+
+fn samples(zone: &Name) -> Vec<Record> {
+    let www = below(zone, "www");
+    let record = |name: &str, rtype, rdata| Record {
+        owner: below(zone, name),
+        rtype,
+        ttl: Some(30),
+        rdata,
+    };
+    let a = |name, last| record(name, RecordType::A, Rdata::a(Ipv4Addr::new(10, 0, 0, last)));
+    let text = Rdata::txt_split(b"sample records: change them, they are not written again");
+    let mut samples = vec![
+        a("www", 1),
+        a("www", 2),
+        a("www", 3),
+        record("alias", RecordType::CNAME, Rdata::cname(&www)),
+    ];
+    samples.extend(text.ok().map(|text| record("www", RecordType::TXT, text)));
+    samples
+}
+
+/// `label.zone`, or the zone itself where that is too long for a name.
+fn below(zone: &Name, label: &str) -> Name {
+    format!("{label}.{zone}")
+        .parse()
+        .unwrap_or_else(|_| zone.clone())
+}
+
+async fn write(store: &dyn Store, operations: Vec<Operation>) -> Result<(), ServeError> {
+    for operations in operations.chunks(OPERATIONS_MAX) {
+        store.transact(&[], operations).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! Says the first of many alike things at once and then one a minute, with how many were left unsaid:
+//! an outage of hours must not fill a disk.
+
+use std::time::{Duration, Instant};
+
+const EVERY: Duration = Duration::from_secs(60);
+
+/// One kind of message.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    spoke: Option<Instant>,
+    hidden: u64,
+}
+
+impl Quiet {
+    /// Whether to speak now, and if so how many were left unsaid since the last time.
+    pub(super) fn speak(&mut self) -> Option<u64> {
+        if self.spoke.is_some_and(|spoke| spoke.elapsed() < EVERY) {
+            self.hidden += 1;
+            return None;
+        }
+        self.spoke = Some(Instant::now());
+        Some(std::mem::take(&mut self.hidden))
+    }
+
+    /// The matter is over: how many were left unsaid, if it was ever spoken of.
+    pub(super) fn end(&mut self) -> Option<u64> {
+        self.spoke.take().map(|_| std::mem::take(&mut self.hidden))
+    }
+}

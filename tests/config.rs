@@ -1,0 +1,108 @@
+//! What good configurations become. What is said about bad ones is in `config_problems.rs`.
+
+use std::path::Path;
+
+use containerdns::config::{Config, Standalone, StoreKind};
+use containerdns_schema::Name;
+use expect_test::expect_file;
+
+/// CPUs that the process of these cases may use.
+const CPUS: &[usize] = &[0, 1, 4];
+
+fn good(text: &str) -> Config {
+    Config::parse("good.toml", text, CPUS).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn the_sample_is_the_default() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/containerdns.toml");
+    let sample = std::fs::read_to_string(path).expect("the sample is there");
+    assert_eq!(good(&sample), good(""));
+}
+
+#[test]
+fn every_key_of_the_sample_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| std::fs::read_to_string(root.join(path)).expect(path);
+    let (sample, manual) = (
+        read("configs/containerdns.toml"),
+        read("docs/configuration.md"),
+    );
+    let mut keys = 0;
+    for line in sample.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        let Some((key, _)) = line.split_once(" = ") else {
+            continue;
+        };
+        if key
+            .bytes()
+            .all(|octet| octet.is_ascii_lowercase() || octet == b'_')
+        {
+            assert!(
+                manual.contains(&format!("`{key}`")),
+                "{key} is not in docs/configuration.md"
+            );
+            keys += 1;
+        }
+    }
+    assert!(keys >= 30, "only {keys} keys were found in the sample");
+}
+
+#[test]
+fn the_defaults() {
+    let config = good("");
+    assert_eq!(
+        config.cores.iter().map(|core| core.cpu).collect::<Vec<_>>(),
+        CPUS
+    );
+    expect_file!["config/defaults.txt"].assert_debug_eq(&config);
+}
+
+#[test]
+fn cores_fall_back_to_core_default() {
+    let config =
+        good("[core.default]\nbatch = 16\nspin_us = 50\n[core.0]\n[core.1]\ncpu = 4\nbatch = 8");
+    let cores = config.cores.iter();
+    let cores: Vec<_> = cores
+        .map(|c| (c.number, c.cpu, c.batch, c.spin.as_micros()))
+        .collect();
+    assert_eq!(cores, [(0, 0, 16, 50), (1, 4, 8, 50)]);
+}
+
+#[test]
+fn reverse_prefixes_become_zones() {
+    let config = good(
+        "zones = ['10.in-addr.arpa']\nreverse = ['10.0.0.0/8', '172.16.0.0/12', '172.16.0.0/16']",
+    );
+    assert_eq!(config.reverse.len(), 16, "{:?}", config.reverse);
+}
+
+#[test]
+fn an_embedded_store() {
+    let config = good("[store]\nkind = 'embedded'\ndata = '/var/lib/containerdns'");
+    let data = "/var/lib/containerdns".into();
+    assert_eq!(config.store.kind, StoreKind::Embedded { data });
+}
+
+#[test]
+fn standalone_is_the_default_over_an_embedded_store() {
+    let name = |text| Name::parse(text).expect("a name");
+    let address = |text: &str| text.parse().expect("an address");
+    let options = Standalone {
+        data: "data".into(),
+        dns: address("127.0.0.1:5353"),
+        api: address("127.0.0.1:9003"),
+        admin: address("127.0.0.1:9600"),
+        zones: vec![name("containerdns.local"), name("10.in-addr.arpa")],
+        records: None,
+    };
+    let config = Config::standalone(&options);
+    assert_eq!(config.zones, options.zones);
+    assert_eq!(config.reverse, [name("d.f.ip6.arpa")]);
+    assert_eq!(config.listen.dns, [options.dns]);
+    assert_eq!(
+        config.store.kind,
+        StoreKind::Embedded { data: options.data }
+    );
+    assert_eq!(config.answer, good("").answer);
+}

@@ -1,4 +1,4 @@
-//! The Prometheus text of /metrics, read as far as scenarios need: name, labels, value.
+//! The Prometheus text of /metrics, read as far as scenarios need: name, value.
 
 /// All samples.
 pub(crate) struct Metrics(Vec<Sample>);
@@ -6,7 +6,6 @@ pub(crate) struct Metrics(Vec<Sample>);
 /// One line.
 struct Sample {
     name: String,
-    labels: String,
     value: f64,
 }
 
@@ -36,15 +35,6 @@ impl Metrics {
         self.values(name).iter().sum()
     }
 
-    /// The sum over the samples called `name` that carry `label`, written as in the text.
-    pub(crate) fn sum_with(&self, name: &str, label: &str) -> f64 {
-        let named = self
-            .0
-            .iter()
-            .filter(|s| s.name == name && s.labels.contains(label));
-        named.map(|sample| sample.value).sum()
-    }
-
     fn names(&self) -> String {
         let mut names: Vec<&str> = self.0.iter().map(|sample| sample.name.as_str()).collect();
         names.dedup();
@@ -55,13 +45,12 @@ impl Metrics {
 impl Sample {
     fn parse(line: &str) -> Sample {
         let (series, value) = line.rsplit_once(' ').expect("a metric line has a value");
-        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let name = series.split('{').next().unwrap_or(series);
         let value = value
             .parse()
             .unwrap_or_else(|_| panic!("metric value in {line:?}"));
         Sample {
             name: name.to_owned(),
-            labels: labels.to_owned(),
             value,
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -78,7 +78,8 @@ pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) dns: SocketAddr,
     pub(crate) admin: SocketAddr,
-    folder: TempDir,
+    // Configuration and log; removed when the server is dropped.
+    _folder: TempDir,
 }
 
 impl Server {
@@ -105,7 +106,7 @@ impl Server {
             process,
             dns,
             admin,
-            folder,
+            _folder: folder,
         };
         let up = poll(READY_LIMIT, || {
             server.assert_running();
@@ -144,11 +145,6 @@ impl Server {
         });
         assert_eq!(answer.status, 200, "/metrics: {}", answer.body);
         Metrics::parse(&answer.body)
-    }
-
-    /// The server's own folder: configuration and log.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Panics with the log when the server has ended.

@@ -3,6 +3,12 @@
 //! One binary for all, so that it links once. Each module starts what it needs on ports of its
 //! own; modules run side by side. A missing etcd or dig is a failure.
 
+mod bad_values;
 mod cases;
+mod change;
+mod flood;
+mod formats;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod outage;
+mod start;

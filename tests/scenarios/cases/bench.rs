@@ -60,6 +60,20 @@ impl Bench {
         }
     }
 
+    /// One server, called `main`, for tables of another zone.
+    pub(crate) fn of_one(server: Server, etcd: Etcd, plain: Plain) -> Bench {
+        let main = Target {
+            name: "main",
+            address: server.dns,
+            plain,
+            _server: server,
+        };
+        Bench {
+            targets: vec![main],
+            _etcd: etcd,
+        }
+    }
+
     /// A server by its name in the tables.
     pub(crate) fn server(&self, name: &str) -> &Target {
         let found = self.targets.iter().find(|target| target.name == name);

@@ -19,7 +19,7 @@ use crate::harness::reply::{Record, Reply};
 #[derive(Debug, Clone)]
 pub(crate) enum Check {
     Rcode(Vec<u16>),
-    Bit(String, u16, bool),
+    Bit(u16, bool),
     Count(usize, Relation, usize),
     Has(usize, String),
     First(String),
@@ -130,7 +130,7 @@ fn parse_word(word: &str) -> Result<Check, String> {
         ("closed", "") => Check::Closed,
         (bit, text) => {
             let mask = header_bit(bit).ok_or_else(|| format!("unknown word {word}"))?;
-            Check::Bit(bit.to_owned(), mask, number(text)? == 1)
+            Check::Bit(mask, number(text)? == 1)
         }
     })
 }
@@ -298,7 +298,7 @@ impl Check {
         let opt = reply.opt.as_ref();
         match self {
             Check::Rcode(codes) => codes.contains(&reply.rcode()),
-            Check::Bit(_, mask, set) => reply.bit(*mask) == *set,
+            Check::Bit(mask, set) => reply.bit(*mask) == *set,
             Check::Count(section, relation, wanted) => {
                 relation.holds(reply.sections[*section].len(), *wanted)
             }

@@ -4,7 +4,7 @@
 //! cases that are more than one message. Every case runs over UDP and over TCP unless it names
 //! one of them; after each the server must answer a plain query. All failing cases are listed.
 
-mod bench;
+pub(crate) mod bench;
 mod checks;
 mod cookie_steps;
 mod message_steps;

@@ -39,8 +39,8 @@ endef
 
 # Builds, and starts a server over its own store, with sample records: nothing else is needed.
 run: needs-build
-	$(CARGO) build --release --locked
-	./target/release/containerdns standalone
+	$(CARGO) build --release --locked -p containerdns
+	$(CARGO) run --release --locked -p containerdns -- standalone
 
 # Every test of every package, after what `check` holds.
 test: needs-test check

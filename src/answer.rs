@@ -1,10 +1,10 @@
 //! What the answer to a question is: one look-up per name, no copying, no I/O.
 //!
 //! Sync has resolved at change time all that can be resolved there: empty non-terminals are nodes,
-//! names below a cut are not, a node knows of its wildcard child. So a name is one of [`Found`] after
-//! one probe of the index; only a name without a node walks towards the root to its closest encloser
-//! (RFC 4592 section 3.3.1). CNAMEs are followed here by look-up and not flattened at change time: one
-//! changed target would otherwise rewrite every alias of it.
+//! names below a cut are not, a node knows of its wildcard child. So a name is one of [`Found`]
+//! after one probe of the index; only a name without a node walks towards the root to its closest
+//! encloser (RFC 4592 section 3.3.1). CNAMEs are followed here by look-up and not flattened at
+//! change time: one changed target would otherwise rewrite every alias of it.
 
 use crate::index::Index;
 use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset, ZoneId, Zones, rtype};

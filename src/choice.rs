@@ -1,6 +1,7 @@
 //! Which records of an RRset are sent, and in which order: one number at most, decided by policy.
 //!
-//! The hot path's part of load balancing: no state, no memory but one word of random numbers a core.
+//! The hot path's part of load balancing: no state, no memory but one word of random numbers a
+//! core.
 
 use std::net::IpAddr;
 
@@ -57,8 +58,8 @@ pub fn choose(rrset: &RRset, client: IpAddr, spread: &mut Spread) -> Choice {
     }
 }
 
-/// Rendezvous hashing: the record whose hash together with the client's address is highest. When one of
-/// n records comes or goes, one in n clients moves.
+/// Rendezvous hashing: the record whose hash together with the client's address is highest. When
+/// one of n records comes or goes, one in n clients moves.
 fn rendezvous(rrset: &RRset, client: IpAddr) -> usize {
     let client = match client {
         IpAddr::V4(address) => u128::from(u32::from(address)),

@@ -2,9 +2,9 @@
 //!
 //! A server cookie is 16 octets: version 1, three reserved octets, the time in seconds, and the
 //! SipHash-2-4 of client cookie, those eight octets and the client's address. Secrets come from the
-//! configuration so that every core and replica agrees; the first makes cookies, all verify, which is
-//! how a secret is rolled over. A cookie never decides whether an answer is given here: a good one only
-//! spares its client the rate limits.
+//! configuration so that every core and replica agrees; the first makes cookies, all verify, which
+//! is how a secret is rolled over. A cookie never decides whether an answer is given here: a good
+//! one only spares its client the rate limits.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -15,7 +15,8 @@ use siphasher::sip::SipHasher24;
 pub const CLIENT_LEN: usize = 8;
 /// Octets of the part made here.
 pub const SERVER_LEN: usize = 16;
-/// A server cookie is good for an hour and may be this far ahead of our clock (RFC 9018 section 4.3).
+/// A server cookie is good for an hour and may be this far ahead of our clock (RFC 9018 section
+/// 4.3).
 const AGE_MAX_S: u32 = 3600;
 const AHEAD_MAX_S: u32 = 300;
 /// An older good cookie is replaced by a new one.
@@ -49,8 +50,8 @@ impl<'m> CookieOption<'m> {
 pub struct CookieSecrets(Vec<[u8; 16]>);
 
 impl CookieSecrets {
-    /// The first secret signs, all verify. None given: cookies are only good for as long as this value
-    /// lives, and `random` is the secret.
+    /// The first secret signs, all verify. None given: cookies are only good for as long as this
+    /// value lives, and `random` is the secret.
     pub fn new(secrets: Vec<[u8; 16]>, random: [u8; 16]) -> CookieSecrets {
         CookieSecrets(if secrets.is_empty() {
             vec![random]
@@ -83,7 +84,8 @@ impl CookieSecrets {
         made
     }
 
-    /// Seconds since a good cookie was made (0 when it is from ahead of our clock); none for a bad one.
+    /// Seconds since a good cookie was made (0 when it is from ahead of our clock); none for a bad
+    /// one.
     fn age_of_good(&self, cookie: &CookieOption<'_>, client: IpAddr, now_s: u32) -> Option<u32> {
         let (prefix, made) = cookie.server.split_first_chunk::<8>()?;
         if made.len() != 8 || prefix[0] != 1 {

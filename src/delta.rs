@@ -1,4 +1,5 @@
-//! A change as the cores get it: immutable, shared by every core, small enough for one turn of a loop.
+//! A change as the cores get it: immutable, shared by every core, small enough for one turn of a
+//! loop.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! From the sync thread to every core: deltas over one bounded channel a core.
 //!
-//! A full channel never blocks: that core is then *behind*, and what it has yet to learn is kept as the
-//! newest change of each name, which costs at most one entry a name, until the channel has room. Other
-//! cores do not wait for it. `flush` is called on a timer while any core is behind.
+//! A full channel never blocks: that core is then *behind*, and what it has yet to learn is kept as
+//! the newest change of each name, which costs at most one entry a name, until the channel has
+//! room. Other cores do not wait for it. `flush` is called on a timer while any core is behind.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use crossbeam_channel::{Sender, TrySendError};
 use crate::delta::{CHANGES_PER_DELTA_MAX, Change, Delta};
 use crate::table::{Soa, ZoneId};
 
-/// Deltas that wait for a core at most: with 256 changes each, what one core applies in about 20 ms.
+/// Deltas that wait for a core at most: with 256 changes each, what one core applies in about 20
+/// ms.
 pub const DELTAS_MAX: usize = 64;
 
 /// The sending ends of all cores.

@@ -2,7 +2,7 @@
 //! datagrams, epoll, the eventfd, a few socket options, and the questions a shard asks before it
 //! starts. std and socket2 do the rest. Every function here is safe to call; each `unsafe` block
 //! says why it holds. No policy: what to do with an error is decided by the callers.
-#![allow(unsafe_code)] // this module is the crate's one boundary to system calls
+#![allow(unsafe_code, reason = "the one boundary to system calls")]
 
 pub mod datagrams;
 

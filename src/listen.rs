@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::kernel;
+use crate::world::Transport;
 
 /// Connections the kernel keeps for one listener until the shard accepts them.
 const BACKLOG: i32 = 1024;
@@ -17,48 +18,32 @@ const BACKLOG: i32 = 1024;
 /// on one side only: a handful of tries would do.
 const PORT_TRIES_MAX: usize = 64;
 
-/// The transports of RFC 1035, as errors name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocols {
-    /// Datagrams.
-    Udp,
-    /// Streams.
-    Tcp,
-}
-
-impl std::fmt::Display for Protocols {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Protocols::Udp => "UDP",
-            Protocols::Tcp => "TCP",
-        })
-    }
-}
-
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another process has the port.
     #[error(
-        "{address} ({protocol}) is in use by another process: stop it (`ss -lnp` lists it) \
-         or change listen.dns"
+        "{address} ({}) is in use by another process: stop it (`ss -lnp` lists it) \
+         or change listen.dns",
+        name(*.transport)
     )]
     InUse {
         /// As asked.
         address: SocketAddr,
-        /// Which half.
-        protocol: Protocols,
+        /// Which of the two.
+        transport: Transport,
     },
     /// A port below 1024 without the right to it.
     #[error(
-        "no permission to listen on {address} ({protocol}): run as root, grant \
-         CAP_NET_BIND_SERVICE, or use a port above 1023 in listen.dns"
+        "no permission to listen on {address} ({}): run as root, grant \
+         CAP_NET_BIND_SERVICE, or use a port above 1023 in listen.dns",
+        name(*.transport)
     )]
     Permission {
         /// As asked.
         address: SocketAddr,
-        /// Which half.
-        protocol: Protocols,
+        /// Which of the two.
+        transport: Transport,
     },
     /// No interface has the address.
     #[error(
@@ -76,26 +61,33 @@ pub enum ListenError {
         address: SocketAddr,
     },
     /// Anything else.
-    #[error("cannot listen on {address} ({protocol}): {source}")]
+    #[error("cannot listen on {address} ({}): {source}", name(*.transport))]
     Other {
         /// As asked.
         address: SocketAddr,
-        /// Which half.
-        protocol: Protocols,
+        /// Which of the two.
+        transport: Transport,
         /// The kernel's reason.
         source: io::Error,
     },
 }
 
+fn name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+    }
+}
+
 impl ListenError {
-    fn new(address: SocketAddr, protocol: Protocols, source: io::Error) -> ListenError {
+    fn new(address: SocketAddr, transport: Transport, source: io::Error) -> ListenError {
         match source.kind() {
-            io::ErrorKind::AddrInUse => ListenError::InUse { address, protocol },
-            io::ErrorKind::PermissionDenied => ListenError::Permission { address, protocol },
+            io::ErrorKind::AddrInUse => ListenError::InUse { address, transport },
+            io::ErrorKind::PermissionDenied => ListenError::Permission { address, transport },
             io::ErrorKind::AddrNotAvailable => ListenError::NotAvailable { address },
             _ => ListenError::Other {
                 address,
-                protocol,
+                transport,
                 source,
             },
         }
@@ -141,7 +133,7 @@ pub fn bind_all(
             let local = tcp
                 .local_addr()
                 .and_then(|local| local.as_socket().ok_or_else(no_address));
-            bound = local.map_err(|error| ListenError::new(asked, Protocols::Tcp, error))?;
+            bound = local.map_err(|error| ListenError::new(asked, Transport::Tcp, error))?;
             let got = enlarge_receive_buffer(&udp, rcvbuf_bytes);
             if got < rcvbuf_bytes {
                 short_of = Some((rcvbuf_bytes, got));
@@ -177,11 +169,11 @@ fn bind_free_port(asked: SocketAddr) -> Result<(Socket, Socket), ListenError> {
         let tcp = bind_tcp(asked)?;
         let local = tcp.local_addr().ok().and_then(|local| local.as_socket());
         let Some(local) = local else { continue };
-        let probe = open(local, Protocols::Udp).and_then(|probe| probe.bind(&local.into()));
+        let probe = open(local, Transport::Udp).and_then(|probe| probe.bind(&local.into()));
         match probe {
             Ok(()) => return Ok((bind_udp(local)?, tcp)),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => continue,
-            Err(error) => return Err(ListenError::new(asked, Protocols::Udp, error)),
+            Err(error) => return Err(ListenError::new(asked, Transport::Udp, error)),
         }
     }
     Err(ListenError::NoPort { address: asked })
@@ -189,7 +181,7 @@ fn bind_free_port(asked: SocketAddr) -> Result<(Socket, Socket), ListenError> {
 
 fn bind_udp(address: SocketAddr) -> Result<Socket, ListenError> {
     let bind = || {
-        let socket = open(address, Protocols::Udp)?;
+        let socket = open(address, Transport::Udp)?;
         socket.set_reuse_port(true)?;
         if address.ip().is_unspecified() {
             kernel::receive_destination(&socket, address.is_ipv6())?;
@@ -197,12 +189,12 @@ fn bind_udp(address: SocketAddr) -> Result<Socket, ListenError> {
         socket.bind(&address.into())?;
         Ok(socket)
     };
-    bind().map_err(|error| ListenError::new(address, Protocols::Udp, error))
+    bind().map_err(|error| ListenError::new(address, Transport::Udp, error))
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<Socket, ListenError> {
     let bind = || {
-        let socket = open(address, Protocols::Tcp)?;
+        let socket = open(address, Transport::Tcp)?;
         socket.set_reuse_port(true)?;
         // A restart must not wait for the old connections' TIME-WAIT.
         socket.set_reuse_address(true)?;
@@ -210,13 +202,13 @@ fn bind_tcp(address: SocketAddr) -> Result<Socket, ListenError> {
         socket.listen(BACKLOG)?;
         Ok(socket)
     };
-    bind().map_err(|error| ListenError::new(address, Protocols::Tcp, error))
+    bind().map_err(|error| ListenError::new(address, Transport::Tcp, error))
 }
 
-fn open(address: SocketAddr, protocol: Protocols) -> io::Result<Socket> {
-    let (kind, protocol) = match protocol {
-        Protocols::Udp => (Type::DGRAM, Protocol::UDP),
-        Protocols::Tcp => (Type::STREAM, Protocol::TCP),
+fn open(address: SocketAddr, transport: Transport) -> io::Result<Socket> {
+    let (kind, protocol) = match transport {
+        Transport::Udp => (Type::DGRAM, Protocol::UDP),
+        Transport::Tcp => (Type::STREAM, Protocol::TCP),
     };
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     socket.set_nonblocking(true)?;

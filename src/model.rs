@@ -1,25 +1,28 @@
-//! All records as the sync thread knows them: key -> contribution, merged into names, and which names
-//! have changed since the cores were last told.
+//! All records as the sync thread knows them: key -> contribution, merged into names, and which
+//! names have changed since the cores were last told.
 //!
-//! Pure: no store, no clock, no channel. `put` and `delete` take what one store key says; `take_changes`
-//! compiles the names that changed into nodes (`compile`). What a key contributed is kept here, so a
-//! delete needs no former value from the store. Names are a tree: a name exists while it has records or
-//! a name below it, which is how empty non-terminals come and go. Names at and below a zone cut
-//! are kept but compiled to nothing, so that removing the cut brings them back.
+//! Pure: no store, no clock, no channel. `put` and `delete` take what one store key says;
+//! `take_changes` compiles the names that changed into nodes (`compile`). What a key contributed is
+//! kept here, so a delete needs no former value from the store. Names are a tree: a name exists
+//! while it has records or a name below it, which is how empty non-terminals come and go. Names at
+//! and below a zone cut are kept but compiled to nothing, so that removing the cut brings them
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use containerdns_schema::format::{Contributed, Contribution, Group, Reach};
+use containerdns_schema::format::{Contribution, Group};
 use containerdns_schema::name::Name;
 
 use crate::delta::Change;
-use crate::table::{Policy, Soa, Zone, ZoneId, Zones, rtype};
+use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
 
 mod canonical;
 mod compile;
+mod hold;
 mod reverse;
+mod tree;
 
 /// Names kept at most: a flood of keys is refused, never paid for by names that exist. At some
 /// 600 octets a name in the model and on two cores this is 10 GB.
@@ -330,168 +333,6 @@ impl Model {
         }
     }
 
-    fn hold_server_addresses(&mut self) {
-        for mut name in self.apexes.clone() {
-            canonical::push_label(&mut name, b"dns");
-            canonical::push_label(&mut name, b"ns");
-            for address in self.settings.server_addresses.clone() {
-                let (rtype, rdata) = compile::address_rdata(address);
-                let origin = Origin::Derived;
-                self.hold(
-                    &name,
-                    Held {
-                        key: 0,
-                        rtype,
-                        origin,
-                        ttl_s: None,
-                        rdata,
-                        group: None,
-                    },
-                );
-            }
-        }
-    }
-
-    /// Puts the records of a key at their names; returns which names.
-    fn attach(&mut self, key: u64, contribution: Contribution) -> Box<[NameId]> {
-        let mut owners = Vec::new();
-        for contributed in contribution.records {
-            let Contributed {
-                record,
-                reach,
-                group,
-            } = contributed;
-            let name = canonical::from_wire(record.owner.wire());
-            let held = Held {
-                key,
-                rtype: record.rtype.0,
-                origin: Origin::Own,
-                ttl_s: record.ttl,
-                rdata: record.rdata.wire().into(),
-                group: group.map(Box::new),
-            };
-            if reach == Reach::Subtree {
-                self.attach_to_ancestors(&name, &held, &mut owners);
-            }
-            let pointer = record.rdata.as_ip(record.rtype).and_then(|address| {
-                let pointer = reverse::pointer(&record.owner, &name, address)?;
-                let zone = self.zone_of(&pointer)?;
-                self.settings.reverse.contains(&zone).then_some(pointer)
-            });
-            if let Some(pointer) = pointer {
-                let rdata = record.owner.wire().into();
-                let (rtype, origin) = (rtype::PTR, Origin::Derived);
-                owners.extend(self.hold(
-                    &pointer,
-                    Held {
-                        rtype,
-                        origin,
-                        rdata,
-                        ..held.clone()
-                    },
-                ));
-            }
-            owners.extend(self.hold(&name, held));
-        }
-        owners.sort_unstable();
-        owners.dedup();
-        owners.into()
-    }
-
-    /// SkyDNS: a record also answers at the names above its owner, up to the apex; those kept for the
-    /// zone's own name servers and apex addresses (`dns.ZONE` and below) at theirs only.
-    fn attach_to_ancestors(&mut self, name: &[u8], held: &Held, owners: &mut Vec<NameId>) {
-        let Some(zone) = self.zone_of(name) else {
-            return;
-        };
-        let apex = self.apexes[usize::from(zone.0)].clone();
-        let mut services = apex.clone();
-        canonical::push_label(&mut services, b"dns");
-        let mut above = name;
-        while above.len() > apex.len() {
-            above = canonical::parent(above);
-            if above.len() == apex.len() && name.starts_with(&services) {
-                return;
-            }
-            owners.extend(self.inherit(above, held));
-        }
-    }
-
-    fn inherit(&mut self, name: &[u8], held: &Held) -> Option<NameId> {
-        let id = self.create(name, self.zone_of(name)?);
-        let state = &mut self.states[id.0 as usize];
-        if state.inherited == INHERITED_MAX {
-            state.inherits_too_much = true;
-        }
-        if state.inherits_too_much {
-            state
-                .records
-                .retain(|record| record.origin != Origin::Inherited);
-            state.inherited = 0;
-            self.mark(id);
-            return None;
-        }
-        state.inherited += 1;
-        self.hold(
-            name,
-            Held {
-                origin: Origin::Inherited,
-                ..held.clone()
-            },
-        )
-    }
-
-    fn hold(&mut self, name: &[u8], held: Held) -> Option<NameId> {
-        let Some(zone) = self.zone_of(name) else {
-            self.counts.records_outside += 1;
-            return None;
-        };
-        if self.names.len() >= NAMES_MAX && !self.names.contains_key(name) {
-            self.counts.records_refused += 1;
-            return None;
-        }
-        let id = self.create(name, zone);
-        if let Some(address) = compile::address_of(held.rtype, &held.rdata) {
-            self.holders.insert((address, id));
-        }
-        self.states[id.0 as usize].records.push(held);
-        self.mark(id);
-        Some(id)
-    }
-
-    /// Takes a key's records from their names.
-    fn detach(&mut self, key: &Key) {
-        if let Some((address, true)) = key.health {
-            self.set_down(address, false);
-        }
-        for id in &key.owners {
-            let state = &mut self.states[id.0 as usize];
-            let mut addresses = Vec::new();
-            state.records.retain(|record| {
-                let stays = record.key != key.id;
-                if !stays {
-                    addresses.extend(compile::address_of(record.rtype, &record.rdata));
-                    state.inherited -= usize::from(record.origin == Origin::Inherited);
-                }
-                stays
-            });
-            for address in addresses {
-                self.forget_holder(address, *id);
-            }
-            self.mark(*id);
-        }
-    }
-
-    fn forget_holder(&mut self, address: IpAddr, id: NameId) {
-        let still_held = self.states[id.0 as usize]
-            .records
-            .iter()
-            .any(|record| compile::address_of(record.rtype, &record.rdata) == Some(address));
-        if !still_held {
-            self.holders.remove(&(address, id));
-        }
-    }
-
     /// The zone of a name: the longest apex it lies at or below.
     fn zone_of(&self, name: &[u8]) -> Option<ZoneId> {
         let zones = self
@@ -508,5 +349,3 @@ impl Model {
         &self.settings.zones.0[usize::from(id.0)]
     }
 }
-
-mod tree;

@@ -1,5 +1,5 @@
-//! From the configuration to what each part is given: a pure translation, so that `serve` only starts
-//! things and `check` has seen all that could be wrong.
+//! From the configuration to what each part is given: a pure translation, so that `serve` only
+//! starts things and `check` has seen all that could be wrong.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

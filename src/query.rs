@@ -1,12 +1,12 @@
 //! A received message, parsed in one pass into what can be decided about it.
 //!
-//! `parse` is a pure function over octets. Everything that a message can be is one [`Message`]; what it
-//! hands on is valid and is not looked at again. Malformed octets of any kind are an outcome, never
-//! a panic, and cost no more than one pass over the message.
+//! `parse` is a pure function over octets. Everything that a message can be is one [`Message`];
+//! what it hands on is valid and is not looked at again. Malformed octets of any kind are an
+//! outcome, never a panic, and cost no more than one pass over the message.
 //!
-//! Fixed choices where the standards leave one: octets after the last record are FORMERR; records in
-//! ANSWER and AUTHORITY of a query are walked and ignored; names in the question must be uncompressed
-//! (there is nothing before them to point to); OPT belongs into ADDITIONAL only.
+//! Fixed choices where the standards leave one: octets after the last record are FORMERR; records
+//! in ANSWER and AUTHORITY of a query are walked and ignored; names in the question must be
+//! uncompressed (there is nothing before them to point to); OPT belongs into ADDITIONAL only.
 
 use crate::cookie::CookieOption;
 use crate::table::rtype;
@@ -267,8 +267,8 @@ fn skip_name(message: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Version and content of an OPT record; none when it is malformed. Options of versions other than 0
-/// are not looked at.
+/// Version and content of an OPT record; none when it is malformed. Options of versions other than
+/// 0 are not looked at.
 fn parse_opt<'m>(record: &RecordFrame<'m>) -> Option<(u8, Edns<'m>)> {
     if !record.owner_is_root {
         return None;

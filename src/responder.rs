@@ -91,8 +91,9 @@ pub fn respond_guarded<R: Responder>(
     })
 }
 
-/// SERVFAIL as a bare header: the query's ID, opcode and RD, QR set, no question, since what panicked
-/// may have been the question. Silence (0) for what is shorter than a header or itself a response.
+/// SERVFAIL as a bare header: the query's ID, opcode and RD, QR set, no question, since what
+/// panicked may have been the question. Silence (0) for what is shorter than a header or itself a
+/// response.
 fn write_servfail(query: &[u8], response: &mut [u8]) -> usize {
     let [id_high, id_low, flags, ..] = *query else {
         return 0;

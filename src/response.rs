@@ -1,9 +1,10 @@
 //! Writing a response: header, the question as it came, ANSWER, AUTHORITY, ADDITIONAL, OPT.
 //!
-//! Sections hold whole RRsets only: one that does not fit in ANSWER or AUTHORITY ends the message there
-//! with TC set (RFC 2181 section 9); in ADDITIONAL it is left out, save for glue (RFC 9471). The common
-//! case, records of the name asked without names to compress, is one copy. Names are compressed against
-//! a bounded number of names written before, so that no message costs more than its length.
+//! Sections hold whole RRsets only: one that does not fit in ANSWER or AUTHORITY ends the message
+//! there with TC set (RFC 2181 section 9); in ADDITIONAL it is left out, save for glue (RFC 9471).
+//! The common case, records of the name asked without names to compress, is one copy. Names are
+//! compressed against a bounded number of names written before, so that no message costs more than
+//! its length.
 
 use std::net::IpAddr;
 
@@ -409,10 +410,10 @@ impl<'o> Writer<'o> {
     }
 
     fn finish(mut self, verdict: Verdict, opt: Option<&Opt<'_>>) -> Finished {
-        let flags = u8::from(verdict.authoritative) * FLAG_AUTHORITATIVE
-            | u8::from(verdict.truncated) * FLAG_TRUNCATED;
-        // QR, OPCODE and RD; AA and TC as decided. RA, Z, AD and CD are never set: we do not recurse,
-        // do not validate, and answer with authority (RFC 4035 section 3.1.6).
+        let flags = (u8::from(verdict.authoritative) * FLAG_AUTHORITATIVE)
+            | (u8::from(verdict.truncated) * FLAG_TRUNCATED);
+        // QR, OPCODE and RD; AA and TC as decided. RA, Z, AD and CD are never set: we do not
+        // recurse, do not validate, and answer with authority (RFC 4035 section 3.1.6).
         self.out[2] = 0x80 | self.out[2] & 0x79 | flags;
         self.out[3] = verdict.rcode as u8 & 0x0f;
         let questions = u16::from(self.known.has_question());

@@ -1,8 +1,8 @@
 //! Starting the parts, watching over them, ending them: `containerdns serve`.
 //!
-//! The calling thread becomes the sync thread: a tokio runtime of one thread that runs `sync`, the admin
-//! server and the watch over the shards. A shard that ends or hangs ends the process, because its
-//! socket would go on taking its share of the queries.
+//! The calling thread becomes the sync thread: a tokio runtime of one thread that runs `sync`, the
+//! admin server and the watch over the shards. A shard that ends or hangs ends the process, because
+//! its socket would go on taking its share of the queries.
 
 use std::future::Future;
 use std::io;
@@ -31,8 +31,8 @@ use crate::world::World;
 
 /// A shard beats every 100 ms; after this without a beat it hangs.
 const HANG_MS: u64 = 2_000;
-/// How often the beats are looked at. Two looks in a row must find a shard hung: after the whole process
-/// was stopped for a while, the shards get their turn between them.
+/// How often the beats are looked at. Two looks in a row must find a shard hung: after the whole
+/// process was stopped for a while, the shards get their turn between them.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Why the server did not start, or ended.

@@ -1,10 +1,11 @@
 //! `containerdns standalone`: the server over the embedded store, in one process, with nothing else
-//! installed. The first start writes sample records; `--records FILE` loads a zone file at every start.
+//! installed. The first start writes sample records; `--records FILE` loads a zone file at every
+//! start.
 //!
 //! This is the one file that may know both the server and the control plane.
 //!
-//! Records of a zone file are kept as bundles of their own cluster, [`FILE_CLUSTER`]: whatever the file
-//! had at an earlier start and has no more is removed, records from elsewhere are left alone.
+//! Records of a zone file are kept as bundles of their own cluster, [`FILE_CLUSTER`]: whatever the
+//! file had at an earlier start and has no more is removed, records from elsewhere are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,11 +1,12 @@
 //! The sync thread's work: from the store to what every core answers.
 //!
-//! One loop, [`Sync::run`], waits for whatever comes first: a page of a list, a batch of a watch, the
-//! time for the next list, a core with room again. A list reads everything at one revision; when it is
-//! complete, what differs is taken in and what it lacks is removed. Between lists a watch brings the
-//! changes; a list every `relist_s` heals what a watch lost without saying so, while the watch goes on.
-//! **Fail static**: only a complete list or a delete event removes a name. A list that would remove most
-//! names is held until a second one agrees.
+//! One loop, [`Sync::run`], waits for whatever comes first: a page of a list, a batch of a watch,
+//! the time for the next list, a core with room again. A list reads everything at one revision;
+//! when it is complete, what differs is taken in and what it lacks is removed. Between lists a
+//! watch brings the changes; a list every `relist_s` heals what a watch lost without saying so,
+//! while the watch goes on.
+//! **Fail static**: only a complete list or a delete event removes a name. A list that would remove
+//! most names is held until a second one agrees.
 //!
 //! Not here: what keys mean (`routes`), how records merge (`model`), how deltas reach cores
 //! (`fan_out`).

@@ -1,11 +1,11 @@
 //! What a core answers from: nodes, their RRsets and the zones.
 //!
-//! A node is all that exists at one owner name, made once by `model`, shared by every core and never
-//! changed: a change makes a new node. Answering finds a node and copies octets out of it.
+//! A node is all that exists at one owner name, made once by `model`, shared by every core and
+//! never changed: a change makes a new node. Answering finds a node and copies octets out of it.
 //!
-//! RRsets hold ready-made records whose owner is the pointer `C0 0C`, the question's name. They suit an
-//! answer to the very name asked as they are; `response` writes others (CNAME targets, additional
-//! records, RDATA names to compress) from the same octets.
+//! RRsets hold ready-made records whose owner is the pointer `C0 0C`, the question's name. They
+//! suit an answer to the very name asked as they are; `response` writes others (CNAME targets,
+//! additional records, RDATA names to compress) from the same octets.
 
 use std::sync::Arc;
 

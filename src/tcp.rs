@@ -1,5 +1,5 @@
-//! DNS over TCP (RFC 7766) on a shard: accepts within the limits and gives each connection a task on
-//! the shard's executor.
+//! DNS over TCP (RFC 7766) on a shard: accepts within the limits and gives each connection a task
+//! on the shard's executor.
 //!
 //! Readiness comes from the shard's own epoll, which the loop sleeps in anyway, not from the
 //! executor's io_uring: a connection then costs nothing while it rests, needs no pass through the

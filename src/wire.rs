@@ -1,10 +1,10 @@
-//! Names on the wire, as the packet path needs them: lower-cased once into a fixed buffer, hashed by
-//! words, walked towards the root without copying.
+//! Names on the wire, as the packet path needs them: lower-cased once into a fixed buffer, hashed
+//! by words, walked towards the root without copying.
 //!
 //! A name here is RFC 1035 section 3.1 octets: length-prefixed labels that end with the root's zero
-//! octet, no pointers, 255 octets at most. A length octet is below `'A'`, so lower-casing may run over
-//! the whole name without looking at label borders. Owned names, text and validation off the packet
-//! path are `containerdns_schema::Name`.
+//! octet, no pointers, 255 octets at most. A length octet is below `'A'`, so lower-casing may run
+//! over the whole name without looking at label borders. Owned names, text and validation off the
+//! packet path are `containerdns_schema::Name`.
 
 use std::sync::OnceLock;
 
@@ -51,8 +51,8 @@ impl LowerName {
         usize::from(self.labels)
     }
 
-    /// Reads the uncompressed name at the start of `bytes`; returns its length there, or none when it
-    /// is cut off, over-long or holds anything but plain labels.
+    /// Reads the uncompressed name at the start of `bytes`; returns its length there, or none when
+    /// it is cut off, over-long or holds anything but plain labels.
     pub fn read(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         let mut labels = 0;

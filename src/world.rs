@@ -1,7 +1,9 @@
-//! One shard's world: its tables, its settings, its random numbers, and the two calls its sockets make.
+//! One shard's world: its tables, its settings, its random numbers, and the two calls its sockets
+//! make.
 //!
-//! `respond` is the packet path in one place: parse, decide, write. It is a plain function over octets:
-//! no I/O, no clock, no lock, no log, and on a hit no allocation. `apply` is the end of the change path.
+//! `respond` is the packet path in one place: parse, decide, write. It is a plain function over
+//! octets: no I/O, no clock, no lock, no log, and on a hit no allocation. `apply` is the end of the
+//! change path.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,7 +60,8 @@ pub struct World {
 }
 
 impl World {
-    /// A world that knows its zones and no records: SERVFAIL for them until [`Change::Ready`] comes.
+    /// A world that knows its zones and no records: SERVFAIL for them until [`Change::Ready`]
+    /// comes.
     pub fn new(settings: Settings, seed: u64, counters: Arc<ShardCounters>) -> World {
         let mut index = Index::default();
         for (place, zone) in settings.zones.0.iter().enumerate() {
@@ -90,8 +93,8 @@ impl World {
     }
 
     /// Answers `query` into `response` and returns the response's length; 0 means silence.
-    /// `response` has room for `udp_payload_max` octets over UDP, for 65,535 over TCP. `now_s` is the
-    /// wall clock, which cookies carry.
+    /// `response` has room for `udp_payload_max` octets over UDP, for 65,535 over TCP. `now_s` is
+    /// the wall clock, which cookies carry.
     pub fn respond(
         &mut self,
         query: &[u8],

@@ -5,6 +5,7 @@ use std::path::Path;
 use containerdns::config::{Config, Standalone, StoreKind};
 use containerdns_schema::Name;
 use expect_test::expect_file;
+use proptest::prelude::*;
 
 /// CPUs that the process of these cases may use.
 const CPUS: &[usize] = &[0, 1, 4];
@@ -105,4 +106,22 @@ fn standalone_is_the_default_over_an_embedded_store() {
         StoreKind::Embedded { data: options.data }
     );
     assert_eq!(config.answer, good("").answer);
+}
+
+proptest! {
+    /// Damage anywhere in a file is told about or harmless, and always has a line of the file.
+    #[test]
+    fn a_damaged_file_never_panics(at in 0usize..4096, cut in 0usize..64, insert in "\\PC{0,6}") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/containerdns.toml");
+        let mut text = std::fs::read_to_string(path).expect("the sample is there");
+        let start = at.min(text.len());
+        let end = (start + cut).min(text.len());
+        text.replace_range(start..end, &insert);
+        if let Err(problems) = Config::parse("damaged.toml", &text, CPUS) {
+            let lines = text.lines().count() + 1;
+            for problem in problems.0 {
+                prop_assert!((1..=lines).contains(&problem.line), "{}", problem);
+            }
+        }
+    }
 }

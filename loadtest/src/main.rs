@@ -5,6 +5,8 @@
 //!
 //! It shares no code with the server it measures, so that a mistake made twice cannot hide itself.
 
+#![deny(unsafe_code)]
+
 mod cpu;
 mod echo;
 mod kernel;

@@ -1,5 +1,6 @@
-//! Owner names as ordered keys: labels from the root side, lower case, so that a zone or a subtree is one
-//! contiguous range (the canonical order of RFC 4034 section 6.1) and "is below" is "begins with".
+//! Owner names as ordered keys: labels from the root side, lower case, so that a zone or a subtree
+//! is one contiguous range (the canonical order of RFC 4034 section 6.1) and "is below" is "begins
+//! with".
 //!
 //! Each label's octets are followed by a zero octet; 0 and 1 inside a label are written `01 01` and
 //! `01 02`. The root is empty.

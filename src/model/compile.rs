@@ -1,8 +1,8 @@
 //! From what is held at a name to the node that cores answer from.
 //!
-//! Here all of it is decided once: which records count (own before inherited before derived, live before
-//! dead, SkyDNS groups), that a CNAME stands alone, what an apex has without being given it, and what a
-//! referral needs as glue.
+//! Here all of it is decided once: which records count (own before inherited before derived, live
+//! before dead, SkyDNS groups), that a CNAME stands alone, what an apex has without being given it,
+//! and what a referral needs as glue.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Bound;
@@ -202,7 +202,8 @@ impl Model {
         soa_of_rdata(&stored.rdata, ttl_s).unwrap_or_else(|| configured.clone())
     }
 
-    /// Addresses of the cut's name servers that are at or below the cut, where nobody else has them.
+    /// Addresses of the cut's name servers that are at or below the cut, where nobody else has
+    /// them.
     fn glue(&self, cut: &State, chosen: &[&Held]) -> Box<[Node]> {
         let mut hosts: Vec<Vec<u8>> = chosen
             .iter()
@@ -252,8 +253,8 @@ fn in_group(chosen: &mut Vec<&Held>) {
 }
 
 /// A CNAME stands alone (RFC 1034 section 3.6.2): beside other records it loses, and of several the
-/// first in order stays. TXT of the same key is let live beside it and answers TXT only: that pair is
-/// how external-dns marks an alias as its own. Whether anything had to go comes with the rest.
+/// first in order stays. TXT of the same key is let live beside it and answers TXT only: that pair
+/// is how external-dns marks an alias as its own. Whether anything had to go comes with the rest.
 fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     let first = chosen
         .iter()
@@ -264,7 +265,7 @@ fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     };
     let lives_beside = |held: &&Held| held.rtype == rtype::TXT && held.key == first.key;
     let others = |held: &&Held| held.rtype != rtype::CNAME && !lives_beside(held);
-    if chosen.iter().any(|held| others(held)) {
+    if chosen.iter().any(others) {
         chosen.retain(|held| held.rtype != rtype::CNAME);
         return (chosen, true);
     }

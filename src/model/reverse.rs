@@ -7,8 +7,8 @@ use containerdns_schema::name::Name;
 
 use super::canonical;
 
-/// The canonical key of the reverse name of `address`, unless its owner is a wildcard, which is no name
-/// that an address could have.
+/// The canonical key of the reverse name of `address`, unless its owner is a wildcard, which is no
+/// name that an address could have.
 pub(super) fn pointer(owner: &Name, owner_key: &[u8], address: IpAddr) -> Option<Vec<u8>> {
     if canonical::is_wildcard(owner_key) || owner.wire().len() <= 1 {
         return None;

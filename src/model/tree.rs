@@ -1,5 +1,5 @@
-//! The tree of names: creating a name with those between it and its apex, marking what must be compiled
-//! again, and pruning what has nothing left.
+//! The tree of names: creating a name with those between it and its apex, marking what must be
+//! compiled again, and pruning what has nothing left.
 
 use std::sync::Arc;
 
@@ -51,8 +51,8 @@ impl Model {
         id
     }
 
-    /// The name must be compiled again, and so must what is made from it: the cut above it, whose glue
-    /// it may be, and the apex, when it is one of the zone's own names (`dns.ZONE` and below).
+    /// The name must be compiled again, and so must what is made from it: the cut above it, whose
+    /// glue it may be, and the apex, when it is one of the zone's own names (`dns.ZONE` and below).
     pub(super) fn mark(&mut self, id: NameId) {
         self.mark_alone(id);
         let mut above = self.states[id.0 as usize].parent;
@@ -80,7 +80,8 @@ impl Model {
         }
     }
 
-    /// After records of `touched` moved: notices cuts that came or went, drops names without anything.
+    /// After records of `touched` moved: notices cuts that came or went, drops names without
+    /// anything.
     pub(super) fn settle(&mut self, touched: &[NameId]) {
         for id in touched {
             self.settle_cut(*id);

@@ -1,8 +1,8 @@
 //! Names inside the message being written: finding a suffix to point to, and reading one back.
 //!
-//! Everything here walks octets that this process has just written (or a question that was parsed), so
-//! pointers go backwards and labels are whole. The number of names searched is bounded: compression
-//! costs at most [`KNOWN_MAX`] comparisons a name, whatever the message holds.
+//! Everything here walks octets that this process has just written (or a question that was parsed),
+//! so pointers go backwards and labels are whole. The number of names searched is bounded:
+//! compression costs at most [`KNOWN_MAX`] comparisons a name, whatever the message holds.
 
 use crate::query::HEADER_LEN;
 use crate::wire::{LABELS_MAX, LowerName, NAME_LEN_MAX};
@@ -48,8 +48,8 @@ impl KnownNames {
         }
     }
 
-    /// The longest suffix of `name` that is in the message: how many octets come before it, and where
-    /// it is. None when not even the last label is there.
+    /// The longest suffix of `name` that is in the message: how many octets come before it, and
+    /// where it is. None when not even the last label is there.
     pub(super) fn longest_suffix(&self, message: &[u8], name: &[u8]) -> Option<(usize, u16)> {
         let own = Labels::of(name, 0);
         let mut best = None;
@@ -105,7 +105,8 @@ fn label(octets: &[u8], start: u16) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// Calls `visit` with the offset and octets of each label of the name at `start`, pointers followed.
+/// Calls `visit` with the offset and octets of each label of the name at `start`, pointers
+/// followed.
 fn walk<'m>(message: &'m [u8], start: u16, mut visit: impl FnMut(u16, &'m [u8])) {
     let mut at = start;
     for _ in 0..2 * LABELS_MAX {

@@ -60,7 +60,7 @@ impl Ticks {
         self.want();
         glommio::spawn_local(Slow {
             future: Box::pin(future),
-            _live: Live(Rc::clone(self)),
+            live: Live(Rc::clone(self)),
         })
     }
 
@@ -119,14 +119,14 @@ impl Drop for Live {
 /// A slow task: each poll of it wants a tick.
 struct Slow<F> {
     future: Pin<Box<F>>,
-    _live: Live,
+    live: Live,
 }
 
 impl<F: Future> Future for Slow<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        self._live.0.want();
+        self.live.0.want();
         self.future.as_mut().poll(context)
     }
 }
@@ -142,4 +142,52 @@ pub(super) async fn run_others() {
         Poll::Pending
     }));
     once.as_mut().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use glommio::LocalExecutorBuilder;
+    use glommio::timer::sleep;
+
+    use super::*;
+
+    /// Runs a loop that is always busy until `done`, as a saturated shard does.
+    async fn busy_until(ticks: &Ticks, done: &Cell<bool>) {
+        while !done.get() {
+            if ticks.is_due(Instant::now()) {
+                ticks.tick().await.expect("a tick");
+            }
+        }
+    }
+
+    #[test]
+    fn timers_of_slow_tasks_fire_beside_a_loop_that_never_sleeps() {
+        let executor = LocalExecutorBuilder::default()
+            .preempt_timer(Duration::from_secs(10))
+            .make()
+            .expect("an executor");
+        executor.run(async {
+            let ticks = Ticks::new().await.expect("ticks");
+            assert_eq!(ticks.sleep_max(), SLEEP_MAX);
+            let done = Rc::new(Cell::new(false));
+            let finished = Rc::clone(&done);
+            let task = ticks.spawn_slow(async move {
+                for _ in 0..20 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                finished.set(true);
+            });
+            assert_eq!(ticks.sleep_max(), SLEEP_MAX_SLOW);
+            let start = Instant::now();
+            busy_until(&ticks, &done).await;
+            // Without ticks each sleep would take the 10 s of the executor's own preemption.
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "{:?}",
+                start.elapsed()
+            );
+            task.await;
+            assert_eq!(ticks.sleep_max(), SLEEP_MAX, "none lives");
+        });
+    }
 }

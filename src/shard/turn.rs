@@ -127,12 +127,7 @@ impl<R: Responder> Turns<R> {
             if received > 0 {
                 self.received_at = now;
             }
-            let busy = received > 0 || changes > 0 || self.tcp.has_ready();
-            if !busy && now.duration_since(self.received_at) >= self.spin {
-                self.poll(self.ticks.sleep_max())?;
-            } else if now.duration_since(self.polled_at) >= POLL_INTERVAL {
-                self.poll(Duration::ZERO)?;
-            }
+            self.look(received, changes, now)?;
             if self.tcp.give_turns() {
                 run_others().await;
             }
@@ -183,6 +178,29 @@ impl<R: Responder> Turns<R> {
         received
     }
 
+    /// Looks for more work after a turn, and sleeps when there is none left.
+    fn look(&mut self, received: usize, changes: usize, now: Instant) -> Result<(), ShardError> {
+        if received == 0 && changes == 0 && !self.tcp.has_ready() {
+            if now.duration_since(self.received_at) >= self.spin {
+                return self.poll(self.ticks.sleep_max());
+            }
+            self.ready_all();
+        } else if received == 0 {
+            return self.poll(Duration::ZERO);
+        }
+        match now.duration_since(self.polled_at) >= POLL_INTERVAL {
+            true => self.poll(Duration::ZERO),
+            false => Ok(()),
+        }
+    }
+
+    /// Has the next turn try every UDP socket.
+    fn ready_all(&mut self) {
+        for path in &mut self.udp {
+            path.ready = true;
+        }
+    }
+
     /// Asks epoll what there is, sleeping `timeout` at most if nothing is.
     fn poll(&mut self, timeout: Duration) -> Result<(), ShardError> {
         let timeout = if timeout.is_zero() || self.ticks.is_wanted() {
@@ -222,9 +240,7 @@ impl<R: Responder> Turns<R> {
     async fn drain(&mut self) -> Result<(), ShardError> {
         self.tcp.close_listeners();
         let until = Instant::now() + DRAIN_MAX;
-        for path in &mut self.udp {
-            path.ready = true;
-        }
+        self.ready_all();
         loop {
             let received = self.receive();
             self.poll(Duration::ZERO)?;

@@ -1,8 +1,8 @@
-//! One list in progress: all keys of all prefixes at one revision, page by page, beside a watch that
-//! may be running.
+//! One list in progress: all keys of all prefixes at one revision, page by page, beside a watch
+//! that may be running.
 //!
-//! What the watch brings while the list goes on is newer than the list: keys written or deleted after the
-//! list's revision are left as the watch said.
+//! What the watch brings while the list goes on is newer than the list: keys written or deleted
+//! after the list's revision are left as the watch said.
 
 use std::collections::HashMap;
 use std::path::Path;

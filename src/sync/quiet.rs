@@ -1,5 +1,5 @@
-//! Says the first of many alike things at once and then one a minute, with how many were left unsaid:
-//! an outage of hours must not fill a disk.
+//! Says the first of many alike things at once and then one a minute, with how many were left
+//! unsaid: an outage of hours must not fill a disk.
 
 use std::time::{Duration, Instant};
 

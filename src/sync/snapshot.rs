@@ -1,11 +1,11 @@
 //! The snapshot file: all pairs of the last complete list, to start from while the store is away.
 //!
-//! Written beside the file and moved over it once it is on the disk (write, fsync, rename, fsync of the
-//! folder), so that a full disk or a crash leaves the former one whole. Read only at start.
+//! Written beside the file and moved over it once it is on the disk (write, fsync, rename, fsync of
+//! the folder), so that a full disk or a crash leaves the former one whole. Read only at start.
 //!
-//! Layout, little-endian: `CDNSSNP1`, cluster id u64, revision i64, then for each pair: key length u32,
-//! value length u32, mod_revision i64, key, value; at the end a key length of `FFFFFFFF`, the number
-//! of pairs u64 and the hash u64 (FNV-1a) of all octets before the hash.
+//! Layout, little-endian: `CDNSSNP1`, cluster id u64, revision i64, then for each pair: key length
+//! u32, value length u32, mod_revision i64, key, value; at the end a key length of `FFFFFFFF`, the
+//! number of pairs u64 and the hash u64 (FNV-1a) of all octets before the hash.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -82,8 +82,8 @@ impl Writer {
     }
 }
 
-/// Reads the snapshot at `path`, handing each pair to `take`. What was handed on before an error must
-/// be thrown away by the caller.
+/// Reads the snapshot at `path`, handing each pair to `take`. What was handed on before an error
+/// must be thrown away by the caller.
 pub fn read(path: &Path, mut take: impl FnMut(KeyValue)) -> io::Result<Header> {
     let mut file = Hashed::new(BufReader::new(File::open(path)?));
     if file.octets::<8>()? != *MAGIC {

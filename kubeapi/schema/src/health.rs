@@ -68,7 +68,7 @@ pub fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<(IpAddr, Health)
             max: VALUE_LEN_MAX,
         });
     }
-    let stored: Stored<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let stored: Stored<'_> = json::object(value)?;
     let status = match stored.status.filled_text("status")? {
         Some(text) if text.eq_ignore_ascii_case("up") => Status::Up,
         Some(text) if text.eq_ignore_ascii_case("down") => Status::Down,
@@ -123,7 +123,7 @@ pub fn encode(
     health: &Health,
 ) -> Result<(Vec<u8>, Vec<u8>), FormatError> {
     let stem = prefix.strip_suffix('/').unwrap_or(prefix);
-    let value = serde_json::to_vec(health).map_err(json::malformed)?;
+    let value = serde_json::to_vec(health).map_err(|error| FormatError::Json(error.to_string()))?;
     if value.len() > VALUE_LEN_MAX {
         return Err(FormatError::ValueTooLarge {
             len: value.len(),

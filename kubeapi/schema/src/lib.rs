@@ -1,4 +1,5 @@
-//! Record model and store formats, shared by the DNS server, the control plane and the command line.
+//! Record model and store formats, shared by the DNS server, the control plane and the command
+//! line.
 //!
 //! Everything here is a pure function over bytes: no I/O, no clock, no async. Foreign bytes (store
 //! keys and values, zone files, REST bodies) come in through `decode` and `parse` functions, are
@@ -13,6 +14,8 @@ pub mod name;
 mod presentation;
 pub mod rdata;
 pub mod record;
+#[cfg(test)]
+mod wrapped;
 pub mod zonefile;
 
 pub use format::{Contributed, Contribution, Format, FormatError, Reach};

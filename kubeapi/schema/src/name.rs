@@ -22,7 +22,7 @@ pub const NAME_LEN_MAX: usize = 255;
 /// Labels of a name at most without the root: 127 of one octet fill 255 octets.
 pub const LABELS_MAX: usize = 127;
 
-/// Octets that the text of a label escapes with a backslash; `@` and `$` mean something in zone files.
+/// Octets that the text of a label escapes with a backslash; zone files give `@` and `$` a meaning.
 const SPECIAL: &[u8] = b".\"();@$";
 
 /// An absolute name in wire format: length-prefixed labels, the zero octet of the root last.
@@ -391,4 +391,4 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,9 +1,9 @@
 //! The embedded store: the promises of [`Store`] kept by one redb file in this process.
 //!
 //! One thread writes ([`writer`]): transactions that wait together share one commit, and so one
-//! flush to disk; a caller hears of its write only after that. Readers take redb snapshots. A listing
-//! of several pages holds the snapshot of its first page, for a bounded time; a watch reads the log
-//! of past changes ([`watch`]), which is kept up to a bound.
+//! flush to disk; a caller hears of its write only after that. Readers take redb snapshots
+//! ([`mod@file`]). A listing of several pages holds the snapshot of its first page, for a bounded
+//! time; a watch reads the log of past changes ([`watch`]), which is kept up to a bound.
 //!
 //! Not here: several processes on one folder (the second is refused) and replication.
 

@@ -55,7 +55,7 @@ pub struct TlsFiles {
 /// A store in etcd.
 #[derive(Debug)]
 pub struct EtcdStore {
-    members: Members,
+    members: Arc<Members>,
     /// How many keys to ask for in one page of a listing, as learnt from the last one.
     page_keys: AtomicI64,
 }
@@ -65,7 +65,7 @@ impl EtcdStore {
     /// [`StoreError::Refused`] when the options make no sense or a file cannot be read.
     pub fn connect(options: EtcdOptions) -> Result<Arc<EtcdStore>, StoreError> {
         Ok(Arc::new(EtcdStore {
-            members: Members::new(options)?,
+            members: Arc::new(Members::new(options)?),
             page_keys: AtomicI64::new(list::FIRST_PAGE_KEYS),
         }))
     }

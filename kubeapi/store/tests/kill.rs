@@ -85,12 +85,7 @@ async fn kill_writers() {
         let lost: Vec<_> = acknowledged.difference(&present).collect();
         assert!(lost.is_empty(), "round {round}: lost {lost:?}");
     }
-    let count = acknowledged.len();
-    writeln!(
-        std::io::stdout(),
-        "{ROUNDS} kills, {count} acknowledged writes, none lost"
-    )
-    .unwrap();
+    assert!(acknowledged.len() > ROUNDS * 20);
 }
 
 async fn keys(store: &Arc<EmbeddedStore>) -> HashSet<Vec<u8>> {

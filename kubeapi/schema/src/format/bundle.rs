@@ -85,15 +85,12 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
         #[serde(borrow, default)]
         v: Scalar<'a>,
     }
-    let stored = match serde_json::from_slice::<Stored<'_>>(value) {
-        Ok(stored) => stored,
-        Err(error) => {
-            if let Ok(Version { v }) = serde_json::from_slice(value) {
-                check_version(&v)?;
-            }
-            return Err(json::malformed(error));
+    let stored = json::object::<Stored<'_>>(value).or_else(|error| {
+        if let Ok(Version { v }) = json::object(value) {
+            check_version(&v)?;
         }
-    };
+        Err(error)
+    })?;
     check_version(&stored.v)?;
     let rrsets = stored
         .rrsets

@@ -1,29 +1,35 @@
 //! The tree of an existing ContainerDNS: one record a key, read and written unchanged.
 //!
-//! | type | key behind `/containerdns/`, read as a name | record |
-//! |---|---|---|
-//! | A, AAAA | `<id>.<owner>` | the address of `<owner>` |
-//! | SRV | `<id>.<owner>` | host a name: the target; an address: target and address at `<id>.<owner>` |
-//! | CNAME, PTR | `<owner>` | |
-//! | NS | `<x>.ns.dns.<zone>` | host a name: NS of `<x>.<zone>`; an address: NS `<x>.<zone>` of `<zone>` |
-//! | MX | `<x>.mail.<zone>` | MX of `<x>.<zone>`; host an address: exchange and address at the key's name |
-//! | TXT | `<x>.txt.<zone>` | TXT of `<x>.<zone>` |
+//! | type | key as a name | host a name | host an address |
+//! |---|---|---|---|
+//! | A, AAAA | `<id>.<owner>` | | the owner's |
+//! | SRV | `<id>.<owner>` | the target | target and address are the key's name |
+//! | CNAME, PTR | `<owner>` | the target | |
+//! | NS | `<x>.ns.dns.<zone>` | NS of `<x>.<zone>` | `<x>.<zone>` is NS of `<zone>` and has it |
+//! | MX | `<x>.mail.<zone>` | the exchange | exchange and address are the key's name |
+//! | TXT | `<x>.txt.<zone>` | | |
 //!
-//! The id is the FNV-1a hash of the address. An address that Kubernetes put there (`"source":"svc"`)
-//! also answers at `<id>.<owner>`, since the SRV records of that writer point there. A missing
-//! `type` follows from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless
-//! given. The tree has room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
+//! MX and TXT are of `<x>.<zone>`; `<x>` may be empty or several labels.
+//!
+//! The id is the FNV-1a hash of the address. A service's address (`"source":"svc"`) also answers
+//! at `<id>.<owner>`, since the SRV records of that writer point there. A missing `type` follows
+//! from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless given. The tree has
+//! room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
+
+mod encode;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+pub use self::encode::{Fields, encode, encode_backend};
 
 use super::json::{self, Scalar, quoted};
 use super::key::{self, Host};
-use super::{Contributed, Contribution, EncodeError, FormatError, KeyValue, VALUE_LEN_MAX};
+use super::{Contributed, Contribution, FormatError};
 use crate::name::Name;
-use crate::rdata::{Rdata, RdataError};
+use crate::rdata::Rdata;
 use crate::record::{Record, RecordType};
 
 /// The priority of an SRV or MX record that gives none.
@@ -78,7 +84,7 @@ pub(super) fn decode(
         return Ok(Contribution::default());
     }
     let name = key::name_from_path(path)?;
-    let stored: Stored<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let stored: Stored<'_> = json::object(value)?;
     let value = check(stored, &name, zones)?;
     let records = records(&name, zones, value)?;
     Ok(Contribution {
@@ -152,6 +158,10 @@ fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>,
         let (rtype, rdata) = address_rdata(address);
         record(name.clone(), rtype, rdata)
     };
+    let mail_owner = || {
+        let owner = without_infix(name, zones, &[b"mail"]).map(|(owner, _)| owner);
+        owner.unwrap_or_else(|| name.clone())
+    };
     if rtype == RecordType::TXT {
         let text = value
             .text
@@ -195,20 +205,18 @@ fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>,
             vec![record(name.clone(), rtype, Rdata::ptr(&target))]
         }
         (RecordType::NS, host) => ns_records(name, zones, host, ttl),
-        (RecordType::MX, host) => {
-            let owner = without_infix(name, zones, &[b"mail"]).map(|(owner, _)| owner);
-            let owner = owner.unwrap_or_else(|| name.clone());
-            match host {
-                Host::Name(exchange) => {
-                    vec![record(owner, rtype, Rdata::mx(value.priority, &exchange))]
-                }
-                Host::Address(address) => {
-                    vec![
-                        record(owner, rtype, Rdata::mx(value.priority, name)),
-                        at_key(address),
-                    ]
-                }
-            }
+        (RecordType::MX, Host::Name(exchange)) => {
+            vec![record(
+                mail_owner(),
+                rtype,
+                Rdata::mx(value.priority, &exchange),
+            )]
+        }
+        (RecordType::MX, Host::Address(address)) => {
+            vec![
+                record(mail_owner(), rtype, Rdata::mx(value.priority, name)),
+                at_key(address),
+            ]
         }
         (rtype, host) => return Err(mismatch(rtype, &host)),
     })
@@ -304,41 +312,6 @@ fn without_infix(name: &Name, zones: &[Name], infix: &[&[u8]]) -> Option<(Name, 
     Some((Name::from_labels(kept).ok()?, zone))
 }
 
-/// Fields that stand beside a record in a value.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Fields<'a> {
-    /// The cluster the record comes from.
-    pub cluster: Option<&'a str>,
-    /// Who may change it.
-    pub user: Option<&'a str>,
-}
-
-/// A value as it is written; the order of the fields is that of the original.
-#[derive(Default, Serialize)]
-#[serde(bound(serialize = ""))]
-struct Written<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<String>,
-    #[serde(rename = "type")]
-    rtype: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<u32>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    mail: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weight: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cluster: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-}
-
 /// The owner and user of a value, for those who change it; absent when the value says nothing.
 ///
 /// # Errors
@@ -351,162 +324,8 @@ pub fn decode_fields(value: &[u8]) -> Result<(Option<String>, Option<String>), F
         #[serde(borrow, default)]
         user: Scalar<'a>,
     }
-    let beside: Beside<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let beside: Beside<'_> = json::object(value)?;
     let cluster = beside.cluster.filled_text("cluster")?.map(Cow::into_owned);
     let user = beside.user.filled_text("user")?.map(Cow::into_owned);
     Ok((cluster, user))
-}
-
-/// Writes one record as one key.
-///
-/// # Errors
-/// The type has no place in the tree, or the record would not be read back as itself.
-pub fn encode(
-    prefix: &str,
-    zones: &[Name],
-    record: &Record,
-    fields: Fields<'_>,
-) -> Result<KeyValue, EncodeError> {
-    let Record {
-        owner,
-        rtype,
-        ttl,
-        rdata,
-    } = record;
-    let text = match *rtype {
-        RecordType::TXT => super::joined_text(rdata)?,
-        _ => Vec::new(),
-    };
-    let mut written = Written {
-        rtype: rtype.to_string(),
-        ttl: *ttl,
-        cluster: fields.cluster,
-        user: fields.user,
-        ..Written::default()
-    };
-    let mut labels: Vec<&[u8]> = owner.labels().collect();
-    let host = || rdata.target(*rtype).map(|target| target.to_string());
-    let number = |start: usize| {
-        rdata
-            .wire()
-            .get(start..start + 2)
-            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-    };
-    let id;
-    match *rtype {
-        RecordType::A | RecordType::AAAA => {
-            let address = rdata
-                .as_ip(*rtype)
-                .ok_or_else(|| wrong_rdata(*rtype))?
-                .to_string();
-            id = key::record_id(&address);
-            labels.insert(0, id.as_bytes());
-            written.host = Some(address);
-        }
-        RecordType::SRV => {
-            id = key::record_id(&rdata.to_text(*rtype));
-            labels.insert(0, id.as_bytes());
-            written.host = host();
-            (written.priority, written.weight, written.port) = (number(0), number(2), number(4));
-        }
-        RecordType::CNAME | RecordType::PTR => written.host = host(),
-        RecordType::NS => {
-            insert_infix(owner, zones, &mut labels, &[b"ns", b"dns"])?;
-            written.host = host();
-        }
-        RecordType::MX => {
-            insert_infix(owner, zones, &mut labels, &[b"mail"])?;
-            written.mail = true;
-            written.host = host();
-            written.priority = number(0);
-        }
-        RecordType::TXT => {
-            insert_infix(owner, zones, &mut labels, &[b"txt"])?;
-            let text = std::str::from_utf8(&text)
-                .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
-            written.text = Some(text);
-        }
-        other => return Err(EncodeError::Type(other)),
-    }
-    finish(prefix, &labels, &written, record, zones)
-}
-
-fn wrong_rdata(rtype: RecordType) -> RdataError {
-    RdataError::Missing {
-        rtype,
-        field: "an address",
-    }
-}
-
-fn insert_infix<'a>(
-    owner: &Name,
-    zones: &[Name],
-    labels: &mut Vec<&'a [u8]>,
-    infix: &[&'a [u8]],
-) -> Result<(), EncodeError> {
-    let zone = zones
-        .iter()
-        .filter(|zone| owner.is_within(zone))
-        .max_by_key(|zone| zone.label_count())
-        .ok_or_else(|| EncodeError::Zone(owner.clone()))?;
-    let at = labels.len() - zone.label_count();
-    labels.splice(at..at, infix.iter().copied());
-    Ok(())
-}
-
-fn finish(
-    prefix: &str,
-    labels: &[&[u8]],
-    written: &Written<'_>,
-    record: &Record,
-    zones: &[Name],
-) -> Result<KeyValue, EncodeError> {
-    let key = key::path_from_labels(prefix, labels.iter().copied(), true);
-    let value = serde_json::to_vec(written)
-        .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
-    if value.len() > VALUE_LEN_MAX {
-        return Err(EncodeError::ValueTooLarge {
-            len: value.len(),
-            max: VALUE_LEN_MAX,
-        });
-    }
-    let put = KeyValue { key, value };
-    let read = decode(prefix, zones, &put.key, &put.value);
-    super::same(read, record)?;
-    Ok(put)
-}
-
-/// Writes the address of one backend as the original's SRV records are: target and address are one
-/// key, `<id>.<owner>`.
-///
-/// # Errors
-/// The name would be too long.
-pub fn encode_backend(
-    prefix: &str,
-    owner: &Name,
-    address: IpAddr,
-    port: u16,
-    ttl: Option<u32>,
-    fields: Fields<'_>,
-) -> Result<KeyValue, EncodeError> {
-    let written = Written {
-        host: Some(address.to_string()),
-        rtype: RecordType::SRV.to_string(),
-        ttl,
-        port: Some(port),
-        priority: Some(PRIORITY_DEFAULT),
-        weight: Some(PRIORITY_DEFAULT),
-        cluster: fields.cluster,
-        user: fields.user,
-        ..Written::default()
-    };
-    let id = key::record_id(&address.to_string());
-    let labels: Vec<&[u8]> = std::iter::once(id.as_bytes())
-        .chain(owner.labels())
-        .collect();
-    Name::from_labels(&labels).map_err(|error| EncodeError::Ambiguous(error.to_string()))?;
-    let key = key::path_from_labels(prefix, labels.iter().copied(), true);
-    let value = serde_json::to_vec(&written)
-        .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
-    Ok(KeyValue { key, value })
 }

@@ -108,9 +108,15 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("{shown:?}{rest}")
 }
 
-/// What serde_json says about a value that is no JSON object of the format.
-pub(crate) fn malformed(error: serde_json::Error) -> FormatError {
-    FormatError::Json(error.to_string())
+/// Reads a value that must be a JSON object.
+pub(crate) fn object<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, FormatError> {
+    // Without this check an array would be read as the fields in their order.
+    if value.trim_ascii_start().first() != Some(&b'{') {
+        return Err(FormatError::Json(
+            "not a JSON object: write {\"field\":...}".into(),
+        ));
+    }
+    serde_json::from_slice(value).map_err(|error| FormatError::Json(error.to_string()))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {

@@ -96,11 +96,15 @@ impl Host {
         let name = Name::parse(text).map_err(|error| {
             FormatError::field("host", format_args!("{}: {error}", quoted(text)))
         })?;
-        let digits = |label: &[u8]| label.iter().all(u8::is_ascii_digit);
-        let mistyped = name.labels().next_back().is_some_and(digits)
-            || text
-                .bytes()
-                .any(|octet| matches!(octet, b':' | b'/' | b' '));
+        // `10.0.0.256`, `10.0.0.1/24`, `10.0.0.1:80`, `fd00:::1`; slashes and spaces further left
+        // are for names of RFC 2317 and, escaped, for others.
+        let numeric = |label: &[u8]| {
+            label.contains(&b':')
+                || label
+                    .iter()
+                    .all(|octet| octet.is_ascii_digit() || *octet == b'/')
+        };
+        let mistyped = name.labels().next_back().is_some_and(numeric) || text.contains(' ');
         if mistyped {
             let shown = quoted(text);
             return Err(FormatError::field(

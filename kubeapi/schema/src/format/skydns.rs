@@ -6,8 +6,10 @@
 //!
 //! | fields | records |
 //! |---|---|
-//! | host an address | A or AAAA; with `port` above 0 also SRV, target the owner; with `mail` also MX, exchange the owner |
-//! | host a name | CNAME; PTR in the reverse trees; with `port` above 0 SRV and with `mail` MX in its stead |
+//! | host an address | A or AAAA |
+//! | host a name | PTR in the reverse trees; else CNAME, but not beside `port` or `mail` |
+//! | host and `port` above 0 | SRV; the target is the name, or the owner that has the address |
+//! | host and `mail` | MX; the exchange likewise |
 //! | text | TXT, in strings of 255 octets, as written: external-dns keeps quotes inside it |
 //!
 //! TTL is 300, priority 10 and weight 100 unless given. A `*` label is a wildcard (RFC 4592) and
@@ -22,7 +24,7 @@ use super::key::{self, Host};
 use super::{
     Contributed, Contribution, EncodeError, FormatError, Group, KeyValue, Reach, VALUE_LEN_MAX,
 };
-use crate::name::LABELS_MAX;
+use crate::name::{LABELS_MAX, Name};
 use crate::rdata::Rdata;
 use crate::record::{Record, RecordType};
 
@@ -59,12 +61,10 @@ struct Stored<'a> {
 /// Reads one key and its value; see [`super::decode`].
 pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribution, FormatError> {
     let name = key::name_from_path(key::behind_prefix(prefix, key)?)?;
-    let stored: Stored<'_> = serde_json::from_slice(value).map_err(json::malformed)?;
+    let mut stored: Stored<'_> = json::object(value)?;
     let labels = name.label_count();
-    let strip = stored
-        .targetstrip
-        .number("targetstrip", LABELS_MAX as u32)?
-        .unwrap_or(0) as usize;
+    let strip = std::mem::take(&mut stored.targetstrip);
+    let strip = strip.number("targetstrip", LABELS_MAX as u32)?.unwrap_or(0) as usize;
     let owner = name
         .strip_left(strip)
         .filter(|owner| owner.label_count() > 0)
@@ -74,68 +74,17 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
                 format_args!("{strip} labels of {labels} leave no owner"),
             )
         })?;
-    let ttl = Some(stored.ttl.ttl()?.unwrap_or(TTL_DEFAULT_S));
-    let port = stored.port.number16("port")?.filter(|&port| port > 0);
-    let priority = stored
-        .priority
-        .number16("priority")?
-        .unwrap_or(PRIORITY_DEFAULT);
-    let weight = stored.weight.number16("weight")?.unwrap_or(WEIGHT_DEFAULT);
-    let mail = stored.mail.flag("mail")?;
-    let group = stored.group.filled_text("group")?.map(Box::from);
-    let mut found: Vec<(RecordType, Rdata)> = Vec::with_capacity(1);
-    let target = match stored
-        .host
-        .filled_text("host")?
-        .map(|host| Host::parse(&host))
-    {
-        None => None,
-        Some(Err(error)) => return Err(error),
-        Some(Ok(Host::Address(address))) => {
-            found.push(match address {
-                IpAddr::V4(address) => (RecordType::A, Rdata::a(address)),
-                IpAddr::V6(address) => (RecordType::AAAA, Rdata::aaaa(address)),
-            });
-            Some(owner.clone())
-        }
-        Some(Ok(Host::Name(target))) => {
-            if key::is_reverse(&owner) {
-                found.push((RecordType::PTR, Rdata::ptr(&target)));
-            } else if port.is_none() && !mail {
-                found.push((RecordType::CNAME, Rdata::cname(&target)));
-            }
-            Some(target)
-        }
-    };
-    if let Some(target) = &target {
-        if let Some(port) = port {
-            found.push((RecordType::SRV, Rdata::srv(priority, weight, port, target)));
-        }
-        if mail {
-            found.push((RecordType::MX, Rdata::mx(priority, target)));
-        }
-    }
-    // A host beside an empty text is no TXT record: writers that know no unset field leave it "".
-    let text = stored
-        .text
-        .text("text")?
-        .filter(|text| target.is_none() || !text.is_empty());
-    match text {
-        Some(text) => {
-            let rdata = Rdata::txt_split(text.as_bytes());
-            let rdata = rdata.map_err(|error| FormatError::field("text", error))?;
-            found.push((RecordType::TXT, rdata));
-        }
-        None if target.is_none() => {
-            return Err(FormatError::field("host", "missing: give host or text"));
-        }
-        None => {}
-    }
+    let ttl = std::mem::take(&mut stored.ttl)
+        .ttl()?
+        .unwrap_or(TTL_DEFAULT_S);
+    let group = std::mem::take(&mut stored.group)
+        .filled_text("group")?
+        .map(Box::from);
     let contributed = |(rtype, rdata)| Contributed {
         record: Record {
             owner: owner.clone(),
             rtype,
-            ttl,
+            ttl: Some(ttl),
             rdata,
         },
         reach: match rtype {
@@ -148,9 +97,66 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
             name: group.clone(),
         }),
     };
+    let found = rdata(stored, &owner)?;
     Ok(Contribution {
         records: found.into_iter().map(contributed).collect(),
     })
+}
+
+/// The types and RDATA that the fields of a value give at `owner`.
+fn rdata(stored: Stored<'_>, owner: &Name) -> Result<Vec<(RecordType, Rdata)>, FormatError> {
+    let port = stored.port.number16("port")?.filter(|&port| port > 0);
+    let priority = stored
+        .priority
+        .number16("priority")?
+        .unwrap_or(PRIORITY_DEFAULT);
+    let weight = stored.weight.number16("weight")?.unwrap_or(WEIGHT_DEFAULT);
+    let mail = stored.mail.flag("mail")?;
+    let host = stored
+        .host
+        .filled_text("host")?
+        .map(|host| Host::parse(&host))
+        .transpose()?;
+    let text = stored.text.text("text")?;
+    let mut found = Vec::with_capacity(1);
+    match &host {
+        Some(Host::Address(IpAddr::V4(address))) => {
+            found.push((RecordType::A, Rdata::a(*address)));
+        }
+        Some(Host::Address(IpAddr::V6(address))) => {
+            found.push((RecordType::AAAA, Rdata::aaaa(*address)));
+        }
+        Some(Host::Name(target)) if key::is_reverse(owner) => {
+            found.push((RecordType::PTR, Rdata::ptr(target)));
+        }
+        Some(Host::Name(target)) if port.is_none() && !mail => {
+            found.push((RecordType::CNAME, Rdata::cname(target)));
+        }
+        Some(Host::Name(_)) => {}
+        None if text.is_none() => {
+            return Err(FormatError::field("host", "missing: give host or text"));
+        }
+        None => {}
+    }
+    let target = host.as_ref().map(|host| match host {
+        Host::Address(_) => owner,
+        Host::Name(target) => target,
+    });
+    if let (Some(port), Some(target)) = (port, target) {
+        found.push((RecordType::SRV, Rdata::srv(priority, weight, port, target)));
+    }
+    if let (true, Some(target)) = (mail, target) {
+        found.push((RecordType::MX, Rdata::mx(priority, target)));
+    }
+    // A host beside an empty text is no TXT record: writers that know no unset field leave it "".
+    if let Some(text) = text.filter(|text| host.is_none() || !text.is_empty()) {
+        let rdata = Rdata::txt_split(text.as_bytes());
+        found.push((
+            RecordType::TXT,
+            rdata.map_err(|error| FormatError::field("text", error))?,
+        ));
+    }
+    Ok(found)
 }
 
 /// A value as it is written.

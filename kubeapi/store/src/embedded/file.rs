@@ -28,12 +28,15 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Snapshots held for listings that are not read to their end.
 const OPEN_LISTINGS_MAX: usize = 16;
 
-/// How long a listing may rest between two pages.
-const LISTING_IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a listing may rest between two pages; under full write load the file meanwhile grows
+/// by some 50 MiB/s.
+const LISTING_IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// The snapshot that the next page of a listing is read from.
 struct Listing {
     revision: Revision,
+    /// Listings that have not come to their end.
+    readers: usize,
     used: Instant,
     snapshot: Arc<ReadTransaction>,
 }
@@ -123,8 +126,10 @@ impl StoreFile {
             }
             _ => {}
         }
-        if page.next.is_some() {
-            self.hold_listing(page.revision, snapshot);
+        match (&page.next, held) {
+            (Some(_), None) => self.hold_listing(page.revision, snapshot),
+            (None, Some(_)) => self.end_listing(page.revision),
+            _ => {}
         }
         Ok(page)
     }
@@ -163,6 +168,7 @@ impl StoreFile {
         &self,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
+        drop_rested(&mut self.listings());
         let written = self.with_database(|database| {
             let transaction = database.begin_write()?;
             let mut tables = Tables::open(&transaction)?;
@@ -229,7 +235,7 @@ impl StoreFile {
 
     fn take_listing(&self, revision: Revision) -> Option<Arc<ReadTransaction>> {
         let mut listings = self.listings();
-        listings.retain(|listing| listing.used.elapsed() < LISTING_IDLE_MAX);
+        drop_rested(&mut listings);
         let listing = listings
             .iter_mut()
             .find(|listing| listing.revision == revision)?;
@@ -240,8 +246,12 @@ impl StoreFile {
     /// Holds a snapshot for the next page; drops the one that rested longest when there are many.
     fn hold_listing(&self, revision: Revision, snapshot: Arc<ReadTransaction>) {
         let mut listings = self.listings();
-        listings.retain(|listing| listing.used.elapsed() < LISTING_IDLE_MAX);
-        if listings.iter().any(|listing| listing.revision == revision) {
+        drop_rested(&mut listings);
+        if let Some(listing) = listings
+            .iter_mut()
+            .find(|listing| listing.revision == revision)
+        {
+            listing.readers += 1;
             return;
         }
         if listings.len() >= OPEN_LISTINGS_MAX {
@@ -250,10 +260,24 @@ impl StoreFile {
         }
         listings.push(Listing {
             revision,
+            readers: 1,
             used: Instant::now(),
             snapshot,
         });
     }
+
+    fn end_listing(&self, revision: Revision) {
+        self.listings().retain_mut(|listing| {
+            if listing.revision == revision {
+                listing.readers = listing.readers.saturating_sub(1);
+            }
+            listing.readers > 0
+        });
+    }
+}
+
+fn drop_rested(listings: &mut Vec<Listing>) {
+    listings.retain(|listing| listing.used.elapsed() < LISTING_IDLE_MAX);
 }
 
 fn open_database(dir: &Path) -> Result<(Database, State), StoreError> {

@@ -5,7 +5,7 @@
 //! log         revision       -> the changes of that revision, in the order of their operations
 //! leases      lease          -> TTL in seconds
 //! lease_keys  (lease, key)   -> nothing
-//! state       "state"        -> (cluster id, revision, oldest revision in the log, bytes in the log)
+//! state       "state"        -> (cluster id, revision, oldest revision of the log, bytes of it)
 //! ```
 //!
 //! Everything here works on one open redb transaction; when to commit is the writer's.

@@ -146,8 +146,13 @@ impl Members {
         Err(away.unwrap_or_else(|| Fault::Away("no member was asked".into())))
     }
 
-    /// A connection to a member that answered, and its place.
+    /// A connection to a member that answered, and its place. Callers wait for each other here,
+    /// so the wait has a limit too.
     pub(super) async fn client(&self) -> Result<(usize, Client), Fault> {
+        within_fault(CALL_TIMEOUT, self.answering_client()).await
+    }
+
+    async fn answering_client(&self) -> Result<(usize, Client), Fault> {
         let mut away = None;
         for _ in 0..self.members.len().min(MEMBERS_ASKED_MAX) {
             let place = self.used.load(Ordering::Relaxed);

@@ -9,6 +9,8 @@
 //! A member that loses its leader ends the stream (`require-leader`), and so do missing answers to
 //! pings; what the reader sees is an error, after which it resumes on another member.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use etcd_client::proto::PbEvent;
 use etcd_client::{
@@ -28,6 +30,9 @@ pub(super) struct EtcdWatch {
     stream: WatchResponseStream,
     /// Held because etcd ends the watchers when our side of the stream ends.
     _requests: WatchRequestSender,
+    /// Told when the member fails, with the place of the member.
+    members: Arc<Members>,
+    place: usize,
     merge: Merge,
     /// Why it ended, once it did.
     ended: Option<Fault>,
@@ -35,17 +40,17 @@ pub(super) struct EtcdWatch {
 
 /// Opens a watch on the member in use.
 pub(super) async fn open(
-    members: &Members,
+    members: &Arc<Members>,
     prefixes: &[Vec<u8>],
     from: Revision,
 ) -> Result<EtcdWatch, StoreError> {
     let prefixes = without_covered(prefixes);
     let (place, client) = members.client().await?;
-    let mut opened = open_on(client.clone(), &prefixes, from).await;
+    let mut opened = open_on(members, place, client.clone(), &prefixes, from).await;
     if matches!(opened, Err(Fault::Refused(_) | Fault::Unknown(_))) {
         // etcd says "permission denied" for a watch with an expired token, too.
         within(CALL_TIMEOUT, client.refresh_token()).await?;
-        opened = open_on(client, &prefixes, from).await;
+        opened = open_on(members, place, client, &prefixes, from).await;
     }
     if let Err(Fault::Away(reason) | Fault::Unknown(reason)) = &opened {
         members.leave(place, reason).await;
@@ -53,7 +58,13 @@ pub(super) async fn open(
     Ok(opened?)
 }
 
-async fn open_on(client: Client, prefixes: &[&[u8]], from: Revision) -> Result<EtcdWatch, Fault> {
+async fn open_on(
+    members: &Arc<Members>,
+    place: usize,
+    client: Client,
+    prefixes: &[&[u8]],
+    from: Revision,
+) -> Result<EtcdWatch, Fault> {
     let options = |place: usize| {
         WatchOptions::new()
             .with_range(range_end(prefixes[place]))
@@ -78,6 +89,8 @@ async fn open_on(client: Client, prefixes: &[&[u8]], from: Revision) -> Result<E
     let mut watch = EtcdWatch {
         stream,
         _requests: requests,
+        members: Arc::clone(members),
+        place,
         merge: Merge::new(prefixes.len(), from),
         ended: None,
     };
@@ -127,6 +140,9 @@ impl Watch for EtcdWatch {
                 return Ok(batch);
             }
             if let Some(fault) = &self.ended {
+                if let Fault::Away(reason) = fault {
+                    self.members.leave(self.place, reason).await;
+                }
                 return Err(fault.clone().into());
             }
             let response = self.stream.message().await;

@@ -118,6 +118,48 @@ async fn a_lease_ends_after_a_restart_too() {
     assert!(list(&store, "/a/").await.1.is_empty());
 }
 
+#[tokio::test]
+async fn the_log_is_bounded() {
+    let bench = EmbeddedBench::new().await;
+    let store = bench.store();
+    let first = commit(&store, &[put("/a/1", "x")]).await;
+    // 64 MiB are kept.
+    for _ in 0..10 {
+        commit(&store, &[put("/a/1", vec![0; 7 << 20])]).await;
+    }
+    let error = store.watch(&["/a/".into()], first).await.err();
+    let Some(StoreError::Compacted { oldest }) = error else {
+        panic!("{error:?}");
+    };
+    let mut watch = watch(&store, "/a/", oldest).await;
+    assert_eq!(batches(&mut watch, 9).await.concat()[0].revision, oldest);
+}
+
+#[tokio::test]
+async fn open_listings_are_bounded() {
+    let bench = EmbeddedBench::new().await;
+    let store = bench.store();
+    let large = |key: &str| put(key, vec![0; 700_000]);
+    commit(&store, &[large("/a/1"), large("/a/2"), large("/a/3")]).await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        commit(&store, &[put("/b", "x")]).await;
+        let page = store.list_page(b"/a/", None, None).await.unwrap();
+        open.push((page.revision, page.next.unwrap()));
+    }
+    let mut kept = 0;
+    for (revision, from) in open {
+        match store.list_page(b"/a/", Some(&from), Some(revision)).await {
+            Ok(page) => {
+                assert_eq!((page.revision, page.pairs.len()), (revision, 1));
+                kept += 1;
+            }
+            Err(error) => assert!(matches!(error, StoreError::Compacted { .. }), "{error}"),
+        }
+    }
+    assert_eq!(kept, 16);
+}
+
 /// A file system of fixed size, unmounted on drop.
 struct SmallDisk(TempDir);
 

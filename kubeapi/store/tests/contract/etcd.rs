@@ -76,8 +76,7 @@ async fn options_that_make_no_sense_are_refused() {
     };
     let tls = Some(TlsFiles {
         ca: "/absent/ca.pem".into(),
-        cert: "/absent/cert.pem".into(),
-        key: "/absent/key.pem".into(),
+        client: Some(("/absent/cert.pem".into(), "/absent/key.pem".into())),
     });
     let one = &["http://127.0.0.1:1"];
     for (options, expected) in [
@@ -137,6 +136,30 @@ async fn a_hang_is_noticed_and_survived() {
         batches(&mut resumed, 1).await.concat()[0].revision,
         revision + 1
     );
+}
+
+#[tokio::test]
+async fn a_hung_member_is_left_for_another() {
+    let members = EtcdServer::start_three();
+    let store = store_of(&members).await;
+    let revision = commit(&store, &[put("/a/1", "x")]).await;
+    let mut running = watch(&store, "/a/", revision + 1).await;
+    members[0].signal("STOP");
+    let start = Instant::now();
+    let error = next(&mut running).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    until_ready(&store).await;
+    let mut resumed = watch(&store, "/a/", revision).await;
+    assert_eq!(
+        batches(&mut resumed, 1).await.concat()[0].revision,
+        revision
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
+    members[0].signal("CONT");
 }
 
 #[tokio::test]
@@ -208,14 +231,19 @@ async fn a_change_is_seen_soon_after_the_leader_died() {
     let revision = commit(&store, &[put("/a/1", "x")]).await;
     let mut running = watch(&store, "/a/", revision + 1).await;
     members[0].kill();
-    let start = Instant::now();
     let retry = || tokio::time::sleep(Duration::from_millis(100));
-    while !matches!(
-        store.transact(&[], &[put("/a/1", "y")]).await,
-        Ok(Outcome::Committed { .. })
-    ) {
+    // A write that etcd loses with its leader is answered after many seconds: ask again before.
+    let patience = Duration::from_millis(500);
+    loop {
+        let operations = [put("/a/1", "y")];
+        let write = tokio::time::timeout(patience, store.transact(&[], &operations));
+        if matches!(write.await, Ok(Ok(Outcome::Committed { .. }))) {
+            break;
+        }
         retry().await;
     }
+    // How long the election took is etcd's; what follows is ours.
+    let start = Instant::now();
     let seen = loop {
         match next(&mut running).await {
             Ok(_) => break start.elapsed(),
@@ -226,8 +254,7 @@ async fn a_change_is_seen_soon_after_the_leader_died() {
             running = resumed;
         }
     };
-    eprintln!("SEEN {seen:?}");
-    assert!(seen < Duration::from_secs(6), "{seen:?}");
+    assert!(seen < Duration::from_secs(3), "{seen:?}");
 }
 
 #[tokio::test]

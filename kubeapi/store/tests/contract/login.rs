@@ -46,8 +46,7 @@ impl Certificates {
     fn client(&self) -> TlsFiles {
         TlsFiles {
             ca: self.file("ca.pem"),
-            cert: self.file("client.pem"),
-            key: self.file("client.key"),
+            client: Some((self.file("client.pem"), self.file("client.key"))),
         }
     }
 }

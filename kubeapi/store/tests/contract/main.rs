@@ -26,12 +26,12 @@ pub(crate) trait Bench: Send + Sync {
 
 /// Makes a test of every case for one bench.
 macro_rules! contract {
-    ($name:ident, $bench:expr, $($case:ident),+ $(,)?) => {
+    ($name:ident, $bench:expr, $($group:ident::$case:ident),+ $(,)?) => {
         mod $name {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    crate::cases::$case(&$bench.await).await;
+                    crate::cases::$group::$case(&$bench.await).await;
                 }
             )+
         }
@@ -40,29 +40,29 @@ macro_rules! contract {
         contract!(
             $name,
             $bench,
-            an_empty_prefix_lists_nothing,
-            pages_cover_a_prefix_once,
-            a_listing_stays_at_its_revision,
-            a_listing_of_a_compacted_revision_fails,
-            a_listing_ahead_of_the_store_is_refused,
-            large_values_are_paged,
-            a_watch_replays_the_past,
-            a_watch_waits_for_the_future,
-            a_watch_sees_deletes,
-            a_watch_merges_prefixes,
-            a_transaction_is_one_batch,
-            a_large_transaction_is_one_batch,
-            a_quiet_watch_reports_progress,
-            a_watch_from_a_compacted_revision_fails,
-            a_gap_made_by_compaction_is_noticed,
-            a_delete_compacted_at_its_revision_is_healed_by_a_listing,
-            guards_decide,
-            a_refusal_shows_the_guarded_keys,
-            guarded_counters_add_up,
-            impossible_transactions_are_refused,
-            a_lease_ends_with_its_keys,
-            a_lease_is_kept_alive,
-            a_revoked_lease_is_gone,
+            listing::an_empty_prefix_lists_nothing,
+            listing::pages_cover_a_prefix_once,
+            listing::a_listing_stays_at_its_revision,
+            listing::a_listing_of_a_compacted_revision_fails,
+            listing::a_listing_ahead_of_the_store_is_refused,
+            listing::large_values_are_paged,
+            watching::a_watch_replays_the_past,
+            watching::a_watch_waits_for_the_future,
+            watching::a_watch_sees_deletes,
+            watching::a_watch_merges_prefixes,
+            watching::a_transaction_is_one_batch,
+            watching::a_large_transaction_is_one_batch,
+            watching::a_quiet_watch_reports_progress,
+            watching::a_watch_from_a_compacted_revision_fails,
+            watching::a_gap_made_by_compaction_is_noticed,
+            watching::a_delete_compacted_at_its_revision_is_healed_by_a_listing,
+            writing::guards_decide,
+            writing::a_refusal_shows_the_guarded_keys,
+            writing::guarded_counters_add_up,
+            writing::impossible_transactions_are_refused,
+            writing::a_lease_ends_with_its_keys,
+            writing::a_lease_is_kept_alive,
+            writing::a_revoked_lease_is_gone,
         );
     };
 }

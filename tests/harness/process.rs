@@ -99,6 +99,25 @@ impl Process {
             .and_then(|text| text.parse().ok())
             .expect("VmRSS in /proc/PID/status")
     }
+
+    /// CPU time used so far, in seconds, all threads together.
+    pub(crate) fn cpu_s(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!(
+                "{} is gone ({path}: {error})\n{}",
+                self.title,
+                self.output_tail()
+            )
+        });
+        // Fields 14 and 15; the name before them may hold blanks. Linux counts 100 ticks a second.
+        let rest = stat.rsplit(") ").next().unwrap_or_default();
+        let fields = rest.split(' ').skip(11).take(2);
+        let ticks: f64 = fields
+            .map(|field| field.parse::<f64>().expect("ticks"))
+            .sum();
+        ticks / 100.0
+    }
 }
 
 impl Drop for Process {

@@ -26,6 +26,10 @@ pub(crate) struct Settings {
     pub(crate) etcd: SocketAddr,
     pub(crate) relist_s: u32,
     pub(crate) snapshot: Option<PathBuf>,
+    /// Listen on every address of the machine instead of 127.0.0.1.
+    pub(crate) every_address: bool,
+    /// Options of `prlimit` to run under.
+    pub(crate) limits: Vec<String>,
     /// Lines of `[answer]`.
     pub(crate) answer: String,
     /// Lines of `[tcp]`.
@@ -41,6 +45,8 @@ impl Settings {
             etcd,
             relist_s: 300,
             snapshot: None,
+            every_address: false,
+            limits: Vec::new(),
             answer: String::new(),
             tcp: String::new(),
         }
@@ -52,9 +58,13 @@ impl Settings {
             Some(path) => path.to_string_lossy().into_owned(),
             None => String::new(),
         };
+        let listen = match self.every_address {
+            true => format!("\"0.0.0.0:{0}\", \"[::]:{0}\"", dns.port()),
+            false => format!("\"{dns}\""),
+        };
         let mut text = format!(
             "zones = {:?}\nreverse = {:?}\n\
-             [listen]\ndns = [\"{dns}\"]\nadmin = \"{admin}\"\n\
+             [listen]\ndns = [{listen}]\nadmin = \"{admin}\"\n\
              [store]\nkind = \"etcd\"\nendpoints = [\"http://{}\"]\nrelist_s = {}\n\
              snapshot = {snapshot:?}\n\
              [answer]\n{}\n[tcp]\n{}\n",
@@ -97,11 +107,12 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("containerdns.toml");
         fs::write(&file, settings.to_toml(dns, admin)).expect("write the configuration");
-        let process = Process::start(
-            PROGRAM,
-            &["serve", "--config", &file.to_string_lossy()],
-            &folder.path().join("server.log"),
-        );
+        let file = file.to_string_lossy();
+        let mut command: Vec<&str> = vec!["prlimit"];
+        command.extend(settings.limits.iter().map(String::as_str));
+        command.extend([PROGRAM, "serve", "--config", &file]);
+        let log = folder.path().join("server.log");
+        let process = Process::start(command[0], &command[1..], &log);
         let mut server = Server {
             process,
             dns,

@@ -110,6 +110,26 @@ fn bad_values_cost_only_themselves() {
     );
 }
 
+/// Each makes sense alone; together the alias loses, is counted, and comes back.
+#[test]
+fn an_alias_beside_an_address_is_counted() {
+    let etcd = Etcd::start();
+    etcd.put_all(&[
+        bundle("alias", &[("both.t.test.", 30, "CNAME", "one.t.test.")]),
+        bundle("address", &[("both.t.test.", 30, "A", "192.0.2.1")]),
+    ]);
+    let server = Server::start(&Settings::new(etcd.client()));
+    let metric = "containerdns_sync_cname_conflicts";
+    assert_eq!(dig_short(server.dns, "both.t.test.", "A"), ["192.0.2.1"]);
+    assert_eq!(server.metrics().sum(metric), 1.0);
+    etcd.delete_all(&[bundle_key("address")]);
+    let back = poll(Duration::from_secs(5), || {
+        (dig_short(server.dns, "both.t.test.", "CNAME") == ["one.t.test."]).then_some(())
+    });
+    assert!(back.is_some(), "alone again, the alias is answered");
+    assert_eq!(server.metrics().sum(metric), 0.0);
+}
+
 #[test]
 fn giant_values_are_skipped_and_do_not_stop_the_list() {
     let etcd = Etcd::start();

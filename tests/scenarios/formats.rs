@@ -76,6 +76,8 @@ fn skydns_tree() -> Vec<(&'static str, Value)> {
         ("b.sub.g4", json!({"text": "q", "group": "u"})),
         ("a.g5", grouped("192.0.2.71", "u")),
         ("b.g5", grouped("192.0.2.72", "v")),
+        ("zerottl", json!({"host": "192.0.2.96", "ttl": 0})),
+        ("x.in", host("192.0.2.97")),
     ]
 }
 
@@ -183,8 +185,8 @@ fn containerdns_pairs() -> Pairs {
             r#"{"type":"A","host":"10.1.0.10"}"#,
         ),
         pair(
-            "local/containerdns/zerottl/66aa66aa/",
-            r#"{"type":"A","host":"10.1.0.11","ttl":0}"#,
+            "local/containerdns/nottl/66aa66aa/",
+            r#"{"type":"A","host":"10.1.0.11"}"#,
         ),
         pair(
             "arpa/in-addr/10/1/0/1/",
@@ -216,9 +218,14 @@ fn bundle_pairs() -> Pairs {
 
 fn settings(etcd: &Etcd) -> Settings {
     let mut settings = Settings::new(etcd.client());
-    settings.zones = ["corp.test", "containerdns.local", "cluster.local"]
-        .map(str::to_owned)
-        .into();
+    settings.zones = [
+        "corp.test",
+        "in.corp.test",
+        "containerdns.local",
+        "cluster.local",
+    ]
+    .map(str::to_owned)
+    .into();
     settings.reverse = vec!["192.0.2.0/24".into(), "10.0.0.0/8".into()];
     settings.answer = "soa = { minimum_s = 30 }".into();
     settings

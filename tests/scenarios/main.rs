@@ -3,6 +3,7 @@
 //! One binary for all, so that it links once. Each module starts what it needs on ports of its
 //! own; modules run side by side. A missing etcd or dig is a failure.
 
+mod addresses;
 mod bad_values;
 mod cases;
 mod change;
@@ -10,5 +11,7 @@ mod flood;
 mod formats;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod limits;
 mod outage;
+mod policies;
 mod start;

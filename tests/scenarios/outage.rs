@@ -112,6 +112,50 @@ fn store_down_at_boot_with_a_snapshot() {
     expect_change_seen(&etcd, &server, "192.0.2.2", Duration::from_secs(10));
 }
 
+/// Half a snapshot is none: the server waits for the store as without it.
+#[test]
+fn a_damaged_snapshot_is_not_served() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let etcd = Etcd::start();
+    etcd.put_all(&numbered_names(200));
+    let mut settings = Settings::new(etcd.client());
+    settings.snapshot = Some(folder.path().join("snapshot"));
+    let server = Server::start(&settings);
+    let written = poll(Duration::from_secs(20), || {
+        (server.metrics().sum("containerdns_sync_snapshots_total") > 0.0).then_some(())
+    });
+    assert!(
+        written.is_some(),
+        "no snapshot\n{}",
+        server.process.output_tail()
+    );
+    drop(server);
+    let file = folder.path().join("snapshot");
+    let whole = std::fs::read(&file).expect("the snapshot");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 0x10;
+    for damaged in [
+        &whole[..whole.len() / 2],
+        &flipped,
+        b"",
+        b"not a snapshot at all",
+    ] {
+        std::fs::write(&file, damaged).expect("write the damaged snapshot");
+        settings.etcd = Etcd::free_address();
+        let server = Server::start_without_waiting(&settings);
+        let told = poll(Duration::from_secs(5), || {
+            server.process.output().contains("snapshot").then_some(())
+        });
+        assert!(told.is_some(), "the log names the damaged file");
+        assert!(
+            !server.is_ready(),
+            "ready from {} damaged octets",
+            damaged.len()
+        );
+        assert_eq!(ask(&server, &numbered_name(7)).rcode(), 2);
+    }
+}
+
 #[test]
 fn store_killed_under_load() {
     let mut etcd = Etcd::start();
@@ -256,6 +300,8 @@ fn an_event_that_the_store_loses_is_healed_by_the_periodic_list() {
     proxy.release();
     expect_gone(&server, 7..8, Duration::from_secs(12));
     assert_eq!(answers(&server, &numbered_name(8)), [numbered_address(8)]);
+    let repairs = server.metrics().sum("containerdns_sync_list_repairs_total");
+    assert!(repairs > 0.0, "what the list heals is counted");
     expect_change_seen(&etcd, &server, "192.0.2.2", RESYNC_LIMIT);
 }
 

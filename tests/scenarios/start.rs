@@ -162,6 +162,50 @@ fn standalone_loads_a_zone_file_at_every_start() {
     );
 }
 
+/// Every problem, each with its line and key; nothing is started, and `serve` says the same.
+#[test]
+fn check_prints_every_problem() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("bad.toml");
+    let lines = [
+        ("zones = [\"a..b\"]", "zones"),
+        ("reverse = [\"10.0.0.0/33\"]", "reverse"),
+        ("[listen]", ""),
+        ("dns = [\"localhost:53\"]", "listen.dns"),
+        ("[store]", ""),
+        ("kind = \"zookeeper\"", "store.kind"),
+        ("relist_s = -1", "store.relist_s"),
+        ("[answer]", ""),
+        ("policy = \"round\"", "answer.policy"),
+        ("udp_payload_max = 70000", "answer.udp_payload_max"),
+        ("cookie_secrets = [\"abc\"]", "answer.cookie_secrets"),
+        ("[tcp]", ""),
+        ("idle = 3", "tcp.idle"),
+        ("[core.0]", ""),
+        ("cpu = \"first\"", "core.0.cpu"),
+    ];
+    let text: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+    fs::write(&config, text).expect("write the configuration");
+    for command in ["check", "serve"] {
+        let arguments = [command, "--config", &*config.to_string_lossy()];
+        let mut process = Process::start(PROGRAM, &arguments, &folder.path().join("log"));
+        let status = process.wait_exit(Duration::from_secs(10));
+        let output = process.output();
+        assert_eq!(
+            status.and_then(|status| status.code()),
+            Some(2),
+            "{command}: {output}"
+        );
+        for (number, (line, key)) in lines.iter().enumerate().filter(|(_, (_, key))| *key != "") {
+            let place = format!("bad.toml:{}: {key}", number + 1);
+            assert!(
+                output.contains(&place),
+                "{command}: {place} ({line}) is not in:\n{output}"
+            );
+        }
+    }
+}
+
 /// 64 KiB of locked memory are not enough for an executor: one clear line, at once.
 #[test]
 fn too_little_locked_memory_is_told_in_one_line() {
@@ -192,13 +236,13 @@ fn too_little_locked_memory_is_told_in_one_line() {
         waited < Duration::from_secs(3),
         "it took {waited:?}: {output}"
     );
-    let complaints: Vec<&str> = output
+    let lines: Vec<&str> = output
         .lines()
-        .filter(|line| line.contains("memlock"))
+        .filter(|line| line.contains("locked memory"))
         .collect();
     assert!(
-        !complaints.is_empty() && complaints.len() <= 2,
-        "say memlock, once: {output}"
+        lines.len() == 1 && lines[0].contains("LimitMEMLOCK"),
+        "one clear line: {output}"
     );
     assert!(!output.contains("panicked"), "{output}");
 }

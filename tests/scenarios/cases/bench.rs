@@ -45,7 +45,9 @@ impl Bench {
         let etcd = Etcd::start();
         etcd.put_all(&fixture::test_zone());
         let main = Server::start(&settings(&etcd, ""));
-        let identity = Server::start(&settings(&etcd, "identity = \"shard-test-7\""));
+        let mut named = settings(&etcd, "identity = \"shard-test-7\"");
+        named.tcp.push_str("\nqueries_per_connection_max = 50");
+        let identity = Server::start(&named);
         let mut nowhere = settings(&etcd, "");
         nowhere.etcd = Etcd::free_address();
         let unready = Server::start_without_waiting(&nowhere);

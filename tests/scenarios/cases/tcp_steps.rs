@@ -38,6 +38,7 @@ pub(crate) fn find(name: &str) -> Option<Step> {
         "length-zero" => length_zero,
         "idle" => |b, q, _| idle(b, q),
         "connection-limit" => |b, q, _| connection_limit(b, q),
+        "query-cap" => query_cap,
         "half-close" => half_close,
         "reset" => reset,
         "never-reads" => never_reads,
@@ -191,6 +192,20 @@ fn connection_limit(bench: &Bench, query: &Query) -> Done {
             Outcome::Silent
         },
     ))
+}
+
+/// Sixty queries at once where fifty are allowed.
+fn query_cap(bench: &Bench, query: &Query, _: Transport) -> Done {
+    let mut stream = tcp_stream(bench.server("identity").address).map_err(text)?;
+    let octets = query.encode();
+    stream
+        .write_all(&framed(&octets).repeat(60))
+        .map_err(text)?;
+    for number in 1..=50 {
+        let reply = next(&mut stream).map_err(|why| format!("reply {number} of 50: {why}"))?;
+        Reply::decode(&reply)?;
+    }
+    Ok((octets, wait_close(&mut stream)?))
 }
 
 fn half_close(bench: &Bench, query: &Query, _: Transport) -> Done {

@@ -275,7 +275,7 @@ fn every_format_in_one_etcd_is_answered() {
         address: Some("192.0.2.42".into()),
     };
     let rows = cases::read_tables(&[("formats", include_str!("formats.txt"))]);
-    cases::run(&Bench::of_one(server, etcd, plain), &rows);
+    cases::run(&mut Bench::of_one(server, etcd, plain), &rows);
 }
 
 /// External-dns deletes by prefix; CoreDNS users move a host while it is asked for.

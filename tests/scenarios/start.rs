@@ -196,7 +196,11 @@ fn check_prints_every_problem() {
             Some(2),
             "{command}: {output}"
         );
-        for (number, (line, key)) in lines.iter().enumerate().filter(|(_, (_, key))| *key != "") {
+        for (number, (line, key)) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, key))| !key.is_empty())
+        {
             let place = format!("bad.toml:{}: {key}", number + 1);
             assert!(
                 output.contains(&place),

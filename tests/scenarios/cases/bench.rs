@@ -29,7 +29,7 @@ pub(crate) struct Target {
     name: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) plain: Plain,
-    _server: Server,
+    server: Server,
 }
 
 impl Target {
@@ -68,7 +68,7 @@ impl Bench {
             name: "main",
             address: server.dns,
             plain,
-            _server: server,
+            server,
         };
         Bench {
             targets: vec![main],
@@ -80,6 +80,16 @@ impl Bench {
     pub(crate) fn server(&self, name: &str) -> &Target {
         let found = self.targets.iter().find(|target| target.name == name);
         found.unwrap_or_else(|| panic!("no server {name}"))
+    }
+
+    /// The last words of every server that has ended: none should.
+    pub(crate) fn obituary(&mut self) -> String {
+        let ended = self.targets.iter_mut().filter_map(|target| {
+            let status = target.server.process.exited()?;
+            let tail = target.server.process.output_tail();
+            Some(format!("server {} ended: {status}\n{tail}\n", target.name))
+        });
+        ended.collect()
     }
 
     /// The address of `main`.
@@ -97,7 +107,7 @@ fn target(name: &'static str, server: Server, address: Option<&str>) -> Target {
         name,
         address: server.dns,
         plain,
-        _server: server,
+        server,
     }
 }
 

@@ -441,9 +441,9 @@ mod tests {
         );
         check(
             &opt("000d 000a 0009 010203040506070809"),
-            expect!["FormErr end 23 plain"],
+            expect!["FormErr end 23 edns 1232"],
         );
-        check(&opt("0004 000a 0008"), expect!["FormErr end 23 plain"]);
+        check(&opt("0004 000a 0008"), expect!["FormErr end 23 edns 1232"]);
         check(&opt("0010"), expect!["FormErr end 23 plain"]);
         check(
             &format!("{one} 00 0029 04d0 00018000 0004 ffff ffff"),
@@ -457,7 +457,7 @@ mod tests {
         let opt = "00 0029 04d0 00000000 0000";
         check(
             &format!("{two} {opt} {opt}"),
-            expect!["FormErr end 23 plain"],
+            expect!["FormErr end 23 edns 1232"],
         );
         let in_answer = format!("1234 0000 0001 0001 0000 0000 {QUESTION} {opt}");
         check(&in_answer, expect!["FormErr end 23 plain"]);

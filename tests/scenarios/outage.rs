@@ -261,6 +261,7 @@ fn compaction_while_the_watch_is_cut() {
     prober.expect_all_right(RATE_MIN);
 }
 
+/// What was on the way arrives late, or the watch is cancelled by the compaction: the same end.
 #[test]
 fn compaction_while_the_watch_is_held() {
     let etcd = Etcd::start();

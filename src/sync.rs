@@ -15,10 +15,12 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use containerdns_store::{Event, KeyValue, Page, Store, StoreError, WatchBatch};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::choice::Spread;
@@ -33,7 +35,7 @@ pub mod routes;
 pub mod snapshot;
 pub mod status;
 
-use listing::{Completed, Listing, Outcome};
+use listing::{Completed, Listing, Outcome, Part};
 use quiet::Quiet;
 pub use routes::Routes;
 pub use status::SyncStatus;
@@ -78,6 +80,9 @@ pub struct Sync {
     /// The store that the model came from, and the newest revision seen of it.
     cluster_id: Option<u64>,
     revision: i64,
+    /// Everything up to here was delivered by a watch or a list.
+    delivered: i64,
+    snapshot_task: Option<JoinHandle<()>>,
     /// When a list that would remove most names was first held.
     held_since: Option<Instant>,
     ready: bool,
@@ -88,7 +93,7 @@ pub struct Sync {
 /// What the loop wakes up for.
 enum Turn {
     Batch(Option<Result<WatchBatch, StoreError>>),
-    Page(Option<Result<Page, StoreError>>),
+    Page(Option<Result<Part, StoreError>>),
     ListDue,
     Flush,
 }
@@ -118,6 +123,8 @@ impl Sync {
             retry: RETRY_MIN,
             cluster_id: None,
             revision: 0,
+            delivered: 0,
+            snapshot_task: None,
             held_since: None,
             ready: false,
             bad_values: Quiet::default(),
@@ -139,10 +146,11 @@ impl Sync {
         match turn {
             Turn::Batch(Some(Ok(batch))) => self.take_batch(batch),
             Turn::Batch(Some(Err(error))) => self.watch_failed(&error),
-            Turn::Batch(None) => self.watch = None,
-            Turn::Page(Some(Ok(page))) => self.take_page(page),
+            Turn::Batch(None) => self.watch_failed(&ended_early()),
+            Turn::Page(Some(Ok(Part::Page(page)))) => self.take_page(page),
+            Turn::Page(Some(Ok(Part::End))) => self.finish_list(),
             Turn::Page(Some(Err(error))) => self.list_failed(&error),
-            Turn::Page(None) => self.finish_list(),
+            Turn::Page(None) => self.list_failed(&ended_early()),
             Turn::ListDue => self.start_list(),
             Turn::Flush => self.fan_out.flush(),
         }
@@ -169,7 +177,7 @@ impl Sync {
         tokio::select! {
             batch = watch => Turn::Batch(batch),
             page = page => Turn::Page(page),
-            () = tokio::time::sleep_until(self.list_due.into()), if !listing => Turn::ListDue,
+            () = tokio::time::sleep_until(self.list_due), if !listing => Turn::ListDue,
             () = tokio::time::sleep(FLUSH), if behind => Turn::Flush,
         }
     }
@@ -195,7 +203,12 @@ impl Sync {
         let Some(listing) = &mut self.listing else {
             return;
         };
-        listing.begin(&page, self.options.snapshot.as_deref(), &self.status);
+        let finishing = self
+            .snapshot_task
+            .as_ref()
+            .is_some_and(|task| !task.is_finished());
+        let path = self.options.snapshot.as_deref().filter(|_| !finishing);
+        listing.begin(&page, path, &self.status);
         listing.add_to_snapshot(&page, &self.status);
         let number = listing.number;
         let mut differing = page.pairs;
@@ -229,54 +242,49 @@ impl Sync {
                 revision,
                 former_revision, "store is another one or an older state of itself"
             );
+            self.model.forget_revisions();
+        }
+        for pair in &completed.differing {
+            self.take_pair(pair, outcome.number);
         }
         let (lost, names) = self.model.names_only_from(&completed.gone);
         let mass_removal = self.ready && lost > MASS_REMOVAL_MIN && lost * 2 > names;
         if mass_removal && !self.second_list_agrees() {
             self.hold_list(lost, names);
         } else {
-            self.take_list(completed);
+            self.take_removals(completed);
         }
         self.list_succeeded(outcome);
     }
 
-    fn take_list(&mut self, completed: Completed) {
+    fn take_removals(&mut self, completed: Completed) {
         self.held_since = None;
         self.status.list_held.store(0, Relaxed);
         let repairs = completed.differing.len() + completed.gone.len();
         if self.watch.is_some() && !completed.outcome.replaced {
             self.status.add(&self.status.list_repairs, repairs as u64);
         }
-        for pair in &completed.differing {
-            self.take_pair(pair, completed.outcome.number);
-        }
         for key in &completed.gone {
             self.model.delete(key);
         }
-        completed.keep_snapshot(&self.status);
+        self.snapshot_task = completed
+            .keep_snapshot(&self.status)
+            .or(self.snapshot_task.take());
     }
 
     /// Notes where the list left off, follows from there, and tells the cores.
     fn list_succeeded(&mut self, completed: Outcome) {
         if completed.replaced || self.cluster_id.is_none() {
             self.watch = None;
-            self.revision = completed.revision;
+            (self.revision, self.delivered) = (completed.revision, completed.revision);
         }
         self.cluster_id = Some(completed.cluster_id);
         self.revision = self.revision.max(completed.revision);
         if self.watch.is_none() {
-            self.start_watch(completed.revision + 1);
+            // What the former watch delivered after the list's revision need not come again.
+            self.start_watch(self.delivered.max(completed.revision) + 1);
         }
-        self.retry = RETRY_MIN;
         self.status.add(&self.status.lists, 1);
-        self.status.connected();
-        if let Some(hidden) = self.outages.end() {
-            info!(
-                revision = self.revision,
-                failures = hidden,
-                "store answers again"
-            );
-        }
         self.publish();
         self.become_ready("list");
     }
@@ -306,6 +314,10 @@ impl Sync {
                 Ok(watch) => watch,
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
+            let established = WatchBatch::Progress { revision: from - 1 };
+            if sender.send(Ok(established)).await.is_err() {
+                return;
+            }
             loop {
                 let batch = tokio::select! {
                     batch = watch.next() => batch,
@@ -321,9 +333,14 @@ impl Sync {
     }
 
     fn take_batch(&mut self, batch: WatchBatch) {
+        self.store_answers();
         match batch {
-            WatchBatch::Progress { revision } => self.revision = self.revision.max(revision),
+            WatchBatch::Progress { revision } => {
+                self.delivered = self.delivered.max(revision);
+                self.revision = self.revision.max(revision);
+            }
             WatchBatch::Events { revision, events } => {
+                self.delivered = self.delivered.max(revision);
                 self.revision = self.revision.max(revision);
                 self.status.add(&self.status.events, events.len() as u64);
                 for event in events {
@@ -335,7 +352,24 @@ impl Sync {
         }
     }
 
+    /// A watch delivers: the outage, if there was one, is over.
+    fn store_answers(&mut self) {
+        self.retry = RETRY_MIN;
+        self.status.connected();
+        if let Some(failures) = self.outages.end() {
+            info!(revision = self.revision, failures, "store answers again");
+        }
+    }
+
     fn take_event(&mut self, event: Event) {
+        // A watch of several prefixes may repeat what it has told.
+        let held = self
+            .model
+            .stamp(&event.key)
+            .map_or(0, |stamp| stamp.mod_revision);
+        if event.revision <= held {
+            return;
+        }
         match event.value {
             Some(value) => {
                 let pair = KeyValue {
@@ -382,6 +416,7 @@ impl Sync {
                 changes: changes.into(),
             });
         }
+        self.fan_out.flush();
         self.status.revision.store(revision, Relaxed);
         self.status.take_counts(&self.model);
     }
@@ -445,6 +480,11 @@ impl Sync {
         self.list_due = Instant::now() + jitter;
         self.retry = (self.retry * 2).min(RETRY_MAX);
     }
+}
+
+/// The task that reads the store ended without saying how: no list or watch is complete that way.
+fn ended_early() -> StoreError {
+    StoreError::Unavailable("the reading task ended early".into())
 }
 
 impl std::fmt::Debug for Sync {

@@ -167,8 +167,25 @@ impl World {
                     edns: Some(&edns),
                     error: None,
                 };
-                Some(self.empty(asked, &reply, Rcode::NoError, out))
+                let rcode = self.judge_cookie(asked, &edns);
+                Some(self.empty(asked, &reply, rcode, out))
             }
+        }
+    }
+
+    /// The answer to who only asks whether its cookie is good (RFC 7873 section 5.4).
+    fn judge_cookie(&self, asked: &Asked<'_>, edns: &Edns<'_>) -> Rcode {
+        let bad = edns.cookie.is_some_and(|cookie| {
+            let judged = self
+                .settings
+                .cookies
+                .answer(&cookie, asked.client, asked.now_s);
+            !cookie.server.is_empty() && !judged.1
+        });
+        if bad {
+            Rcode::BadCookie
+        } else {
+            Rcode::NoError
         }
     }
 
@@ -196,7 +213,11 @@ impl World {
         }
         let opt = edns.map(|edns| opt(&self.settings, asked, edns, None));
         let opt = opt.as_ref();
-        let limit = asked.limit(edns, &self.settings);
+        let mut limit = asked.limit(edns, &self.settings);
+        if query.qtype == rtype::ANY && asked.transport == Transport::Udp {
+            // The question most asked with a forged source gets the least to reflect.
+            limit = usize::from(response::PLAIN_MAX);
+        }
         Writer::new(asked.octets, query.question_end, out, limit, opt).finish_decision(
             &self.tables,
             &decision,

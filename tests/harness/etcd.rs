@@ -22,8 +22,30 @@ const OPERATIONS_PER_TRANSACTION_MAX: usize = 128;
 pub(crate) struct Etcd {
     process: Process,
     folder: TempDir,
+    member: Member,
+}
+
+/// What a member is started with, every time.
+#[derive(Clone)]
+struct Member {
+    name: String,
     client: SocketAddr,
     peer: SocketAddr,
+    /// `--initial-cluster`: every member with its peer address.
+    cluster: String,
+}
+
+impl Member {
+    fn new(name: &str, client: SocketAddr) -> Member {
+        let peer = Etcd::free_address();
+        let cluster = format!("{name}=http://{peer}");
+        Member {
+            name: name.to_owned(),
+            client,
+            peer,
+            cluster,
+        }
+    }
 }
 
 impl Etcd {
@@ -46,21 +68,44 @@ impl Etcd {
             found.is_ok(),
             "etcd is missing: apt-get install etcd-server etcd-client"
         );
+        Etcd::start_member(Member::new("default", client))
+    }
+
+    /// Starts an empty cluster of three and waits until every member is healthy.
+    pub(crate) fn start_cluster() -> [Etcd; 3] {
+        let mut members = ["a", "b", "c"].map(|name| Member::new(name, Etcd::free_address()));
+        let cluster = members
+            .each_ref()
+            .map(|member| member.cluster.clone())
+            .join(",");
+        for member in &mut members {
+            member.cluster.clone_from(&cluster);
+        }
+        let cluster = members.map(Etcd::start_member);
+        cluster.iter().for_each(Etcd::wait_healthy);
+        cluster
+    }
+
+    fn start_member(member: Member) -> Etcd {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let peer = Etcd::free_address();
-        let process = spawn(&folder, client, peer);
+        let process = spawn(&folder, &member);
         Etcd {
             process,
             folder,
-            client,
-            peer,
+            member,
         }
+    }
+
+    /// Whether this member leads its cluster.
+    pub(crate) fn leads(&self) -> bool {
+        let status = self.post("/v3/maintenance/status", &json!({}));
+        status["leader"] == status["header"]["member_id"]
     }
 
     /// Waits until a read goes through.
     pub(crate) fn wait_healthy(&self) {
         let healthy = poll(Duration::from_secs(30), || {
-            let answer = http::get(self.client, "/health").ok()?;
+            let answer = http::get(self.member.client, "/health").ok()?;
             answer.body.contains("true").then_some(())
         });
         assert!(
@@ -72,7 +117,7 @@ impl Etcd {
 
     /// Where clients connect.
     pub(crate) fn client(&self) -> SocketAddr {
-        self.client
+        self.member.client
     }
 
     /// `kill -9`.
@@ -93,7 +138,7 @@ impl Etcd {
     /// Starts again on the same folder and ports.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.process = spawn(&self.folder, self.client, self.peer);
+        self.process = spawn(&self.folder, &self.member);
         self.wait_healthy();
     }
 
@@ -141,7 +186,7 @@ impl Etcd {
     pub(crate) fn etcdctl(&self, arguments: &[&str]) -> String {
         let output = Command::new("etcdctl")
             .env("ETCDCTL_API", "3")
-            .args(["--endpoints", &self.client.to_string()])
+            .args(["--endpoints", &self.member.client.to_string()])
             .args(arguments)
             .output()
             .expect("etcdctl is missing: apt-get install etcd-client");
@@ -161,7 +206,7 @@ impl Etcd {
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        let answer = http::post(self.client, path, &body.to_string())
+        let answer = http::post(self.member.client, path, &body.to_string())
             .unwrap_or_else(|error| panic!("etcd {path}: {error}\n{}", self.process.output_tail()));
         assert_eq!(answer.status, 200, "etcd {path}: {}", answer.body);
         serde_json::from_str(&answer.body).expect("JSON from etcd")
@@ -172,13 +217,17 @@ fn encode(text: &str) -> String {
     BASE64.encode(text.as_bytes())
 }
 
-fn spawn(folder: &TempDir, client: SocketAddr, peer: SocketAddr) -> Process {
+fn spawn(folder: &TempDir, member: &Member) -> Process {
     let data = folder.path().join("data").to_string_lossy().into_owned();
-    let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
-    let cluster = format!("default={peer}");
+    let (client, peer) = (
+        format!("http://{}", member.client),
+        format!("http://{}", member.peer),
+    );
     Process::start(
         "etcd",
         &[
+            "--name",
+            &member.name,
             "--data-dir",
             &data,
             "--listen-client-urls",
@@ -190,7 +239,7 @@ fn spawn(folder: &TempDir, client: SocketAddr, peer: SocketAddr) -> Process {
             "--initial-advertise-peer-urls",
             &peer,
             "--initial-cluster",
-            &cluster,
+            &member.cluster,
             "--logger",
             "zap",
             "--log-outputs",

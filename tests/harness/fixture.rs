@@ -81,10 +81,12 @@ const ZONE: &[Record<'_>] = &[
     ("*.wild.t.test.", 30, "TXT", "\"w\""),
     ("host.wild.t.test.", 30, "A", "192.0.2.31"),
     ("deep.sub.wild.t.test.", 30, "A", "192.0.2.32"),
+    ("*.spin.t.test.", 30, "CNAME", "y.spin.t.test."),
     ("*.cw.t.test.", 30, "CNAME", "one.t.test."),
     ("x.*.inner.t.test.", 30, "A", "192.0.2.33"),
     ("_http._tcp.t.test.", 30, "SRV", "10 60 80 one.t.test."),
     ("_null._tcp.t.test.", 30, "SRV", "0 0 0 ."),
+    ("_out._tcp.t.test.", 30, "SRV", "0 0 1 www.example.org."),
     ("mx.t.test.", 30, "MX", "10 one.t.test."),
     ("nullmx.t.test.", 30, "MX", "0 ."),
     ("txt.t.test.", 30, "TXT", "\"aa\" \"\" \"bb\""),
@@ -107,6 +109,8 @@ pub(crate) fn test_zone() -> Pairs {
         "long",
         &[("long.t.test.", 30, "TXT", &format!("\"{text}\""))],
     ));
+    let longest = longest_name();
+    pairs.push(bundle("longest", &[(&longest, 30, "A", "192.0.2.17")]));
     // The same record from two objects, with two TTLs: one record, the smaller TTL.
     pairs.push(bundle(
         "twice1",
@@ -138,6 +142,12 @@ pub(crate) fn test_zone() -> Pairs {
     pairs.extend(srv_targets());
     pairs.push(long_chain());
     pairs
+}
+
+/// 255 octets in wire format: 64 + 64 + 64 + 55 + 8.
+pub(crate) fn longest_name() -> String {
+    let labels = [63, 63, 63, 54].map(|length| "l".repeat(length));
+    format!("{}.t.test.", labels.join("."))
 }
 
 /// `owner` with `count` addresses in `net`.

@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) zones: Vec<String>,
     pub(crate) reverse: Vec<String>,
     pub(crate) etcd: SocketAddr,
+    /// Other members of the same etcd cluster.
+    pub(crate) more_etcd: Vec<SocketAddr>,
     pub(crate) relist_s: u32,
     pub(crate) snapshot: Option<PathBuf>,
     /// Listen on every address of the machine instead of 127.0.0.1.
@@ -43,6 +45,7 @@ impl Settings {
             zones: vec!["t.test".into()],
             reverse: vec!["192.0.2.0/24".into()],
             etcd,
+            more_etcd: Vec::new(),
             relist_s: 300,
             snapshot: None,
             every_address: false,
@@ -58,6 +61,8 @@ impl Settings {
             Some(path) => path.to_string_lossy().into_owned(),
             None => String::new(),
         };
+        let members = std::iter::once(&self.etcd).chain(&self.more_etcd);
+        let endpoints: Vec<String> = members.map(|member| format!("http://{member}")).collect();
         let listen = match self.every_address {
             true => format!("\"0.0.0.0:{0}\", \"[::]:{0}\"", dns.port()),
             false => format!("\"{dns}\""),
@@ -65,10 +70,10 @@ impl Settings {
         let mut text = format!(
             "zones = {:?}\nreverse = {:?}\n\
              [listen]\ndns = [{listen}]\nadmin = \"{admin}\"\n\
-             [store]\nkind = \"etcd\"\nendpoints = [\"http://{}\"]\nrelist_s = {}\n\
+             [store]\nkind = \"etcd\"\nendpoints = {endpoints:?}\nrelist_s = {}\n\
              snapshot = {snapshot:?}\n\
              [answer]\n{}\n[tcp]\n{}\n",
-            self.zones, self.reverse, self.etcd, self.relist_s, self.answer, self.tcp
+            self.zones, self.reverse, self.relist_s, self.answer, self.tcp
         );
         for shard in 0..2 {
             write!(text, "[core.{shard}]\ncpu = {}\n", cpu_of(shard)).expect("write to a string");

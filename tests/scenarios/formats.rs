@@ -77,6 +77,8 @@ fn skydns_tree() -> Vec<(&'static str, Value)> {
         ("a.g5", grouped("192.0.2.71", "u")),
         ("b.g5", grouped("192.0.2.72", "v")),
         ("zerottl", json!({"host": "192.0.2.96", "ttl": 0})),
+        ("xz", host("www.containerdns.local")),
+        ("xzgone", host("none.containerdns.local")),
         ("x.in", host("192.0.2.97")),
     ]
 }
@@ -200,7 +202,9 @@ fn bundle_pairs() -> Pairs {
     let (web, db) = ("web.prod.svc.cluster.local.", "db.prod.svc.cluster.local.");
     let port = format!("_http._tcp.{web}");
     let target = format!("0 100 80 {web}");
+    let reverse = format!("1.{}8.b.d.0.1.0.0.2.ip6.arpa.", "0.".repeat(23));
     vec![
+        bundle("reverse", &[(&reverse, 5, "PTR", web)]),
         bundle(
             "web",
             &[(web, 5, "A", "10.20.0.10"), (&port, 5, "SRV", &target)],
@@ -226,7 +230,9 @@ fn settings(etcd: &Etcd) -> Settings {
     ]
     .map(str::to_owned)
     .into();
-    settings.reverse = vec!["192.0.2.0/24".into(), "10.0.0.0/8".into()];
+    settings.reverse = ["192.0.2.0/24", "10.0.0.0/8", "2001:db8::/32"]
+        .map(str::to_owned)
+        .into();
     settings.answer = "soa = { minimum_s = 30 }".into();
     settings
 }

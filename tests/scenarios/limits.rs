@@ -120,3 +120,19 @@ fn a_signal_to_end_is_obeyed_at_once() {
         );
     }
 }
+
+/// A machine that stands still for some seconds, as virtual ones do, is no reason to end.
+#[test]
+fn a_pause_of_the_process_is_survived() {
+    let etcd = store();
+    let mut server = Server::start(&Settings::new(etcd.client()));
+    server.process.signal("STOP");
+    std::thread::sleep(Duration::from_secs(5));
+    server.process.signal("CONT");
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        plain().ask(server.dns).expect("an answer after the pause");
+        server.assert_running();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -215,6 +215,30 @@ fn store_hangs_under_load() {
     );
 }
 
+/// Each member of a cluster is killed once, the leader among them: changes go on being seen.
+#[test]
+fn every_member_of_a_cluster_is_killed_once() {
+    let mut cluster = Etcd::start_cluster();
+    cluster[0].put_all(&numbered_names(1000));
+    let mut settings = Settings::new(cluster[0].client());
+    settings.more_etcd = vec![cluster[1].client(), cluster[2].client()];
+    let server = Server::start(&settings);
+    let prober = Prober::start(server.dns, 1000);
+    let mut leaders = 0;
+    for number in 0..3 {
+        leaders += u32::from(cluster[number].leads());
+        cluster[number].kill();
+        let other = &cluster[(number + 1) % 3];
+        // The others have to elect a leader first.
+        other.wait_healthy();
+        let address = format!("192.0.2.{number}");
+        expect_change_seen(other, &server, &address, RESYNC_LIMIT);
+        cluster[number].restart();
+    }
+    assert!(leaders > 0, "no leader was killed");
+    prober.expect_all_right(RATE_MIN);
+}
+
 #[test]
 fn compaction_while_the_watch_is_cut() {
     let etcd = Etcd::start();
@@ -237,6 +261,7 @@ fn compaction_while_the_watch_is_cut() {
     prober.expect_all_right(RATE_MIN);
 }
 
+/// What was on the way arrives late, or the watch is cancelled by the compaction: the same end.
 #[test]
 fn compaction_while_the_watch_is_held() {
     let etcd = Etcd::start();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::bench::Bench;
 use super::steps::{Done, Step, ask, ask_octets, send};
 use crate::harness::exchange::{Outcome, Transport};
+use crate::harness::fixture::longest_name;
 use crate::harness::query::{Edns, Query, header, length_word};
 use crate::harness::reply::Reply;
 
@@ -21,6 +22,7 @@ pub(crate) fn find(name: &str) -> Option<Step> {
         "labels-127" => |b, q, t| send(b, t, below(q, &[1; 123])),
         "name-255" => |b, q, t| send(b, t, below(q, &[63, 63, 63, 54])),
         "name-256" => |b, q, t| send(b, t, below(q, &[63, 63, 63, 55])),
+        "longest-name" => |b, _, t| send(b, t, Query::new(&longest_name(), "A").encode()),
         "pointer-chain" => |b, _, t| send(b, t, pointer_chain()),
         "two-opt" => |b, q, t| send(b, t, assemble(q, [1, 0, 0, 2], &[opt(&[]), opt(&[])])),
         "opt-with-owner" => |b, q, t| {

@@ -47,8 +47,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub const HOLD: Duration = Duration::from_secs(30);
 /// Fewer names than this may always go; more only when at least half stay.
 const MASS_REMOVAL_MIN: usize = 100;
-/// Pages and batches in flight between a store task and the loop: 4 pages of 4 MiB.
-const IN_FLIGHT_MAX: usize = 4;
+/// Pages and batches in flight between a store task and the loop: 2 pages of 24 MiB.
+const IN_FLIGHT_MAX: usize = 2;
 /// How often a core that is behind is offered more.
 const FLUSH: Duration = Duration::from_millis(1);
 

@@ -218,6 +218,16 @@ impl Model {
         }
     }
 
+    /// Values taken in at later revisions than this are of a store that is no more: whatever the
+    /// new one has at their keys is newer.
+    pub fn forget_revisions_after(&mut self, revision: i64) {
+        for key in self.keys.values_mut() {
+            if key.stamp.mod_revision > revision {
+                key.stamp.mod_revision = 0;
+            }
+        }
+    }
+
     /// Takes in what `key` says now.
     pub fn put(&mut self, key: &[u8], stamp: Stamp, list: u64, adds: Adds) {
         let former = self.keys.remove_entry(key);

@@ -15,10 +15,11 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use containerdns_store::{Event, KeyValue, Page, Store, StoreError, WatchBatch};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::choice::Spread;
@@ -27,12 +28,14 @@ use crate::delta::{CHANGES_PER_DELTA_MAX, Change, Delta};
 use crate::fan_out::FanOut;
 use crate::model::{Adds, Model};
 
+mod known;
 mod listing;
 mod quiet;
 pub mod routes;
 pub mod snapshot;
 pub mod status;
 
+use known::Known;
 use listing::{Completed, Listing, Outcome};
 use quiet::Quiet;
 pub use routes::Routes;
@@ -71,6 +74,8 @@ pub struct Sync {
     options: SyncOptions,
     spread: Spread,
     watch: Option<mpsc::Receiver<Result<WatchBatch, StoreError>>>,
+    watch_started: Instant,
+    known: Known,
     listing: Option<Listing>,
     list_number: u64,
     list_due: Instant,
@@ -105,6 +110,7 @@ impl Sync {
     ) -> Sync {
         Sync {
             store,
+            known: Known::new(routes.listed()),
             routes,
             model,
             fan_out,
@@ -112,6 +118,7 @@ impl Sync {
             options,
             spread: Spread::new(u64::from(std::process::id()).rotate_left(17) ^ process_ms()),
             watch: None,
+            watch_started: Instant::now(),
             listing: None,
             list_number: 0,
             list_due: Instant::now(),
@@ -139,12 +146,16 @@ impl Sync {
         match turn {
             Turn::Batch(Some(Ok(batch))) => self.take_batch(batch),
             Turn::Batch(Some(Err(error))) => self.watch_failed(&error),
-            Turn::Batch(None) => self.watch = None,
+            Turn::Batch(None) => self.watch_failed(&ended("watch")),
             Turn::Page(Some(Ok(page))) => self.take_page(page),
             Turn::Page(Some(Err(error))) => self.list_failed(&error),
             Turn::Page(None) => self.finish_list(),
             Turn::ListDue => self.start_list(),
-            Turn::Flush => self.fan_out.flush(),
+            Turn::Flush => {}
+        }
+        // At every turn: the timer alone would never fire while changes come faster than it.
+        if self.fan_out.behind() > 0 {
+            self.fan_out.flush();
         }
         self.status
             .cores_behind
@@ -169,7 +180,7 @@ impl Sync {
         tokio::select! {
             batch = watch => Turn::Batch(batch),
             page = page => Turn::Page(page),
-            () = tokio::time::sleep_until(self.list_due.into()), if !listing => Turn::ListDue,
+            () = tokio::time::sleep_until(self.list_due), if !listing => Turn::ListDue,
             () = tokio::time::sleep(FLUSH), if behind => Turn::Flush,
         }
     }
@@ -197,6 +208,7 @@ impl Sync {
         };
         listing.begin(&page, self.options.snapshot.as_deref(), &self.status);
         listing.add_to_snapshot(&page, &self.status);
+        listing.prefixes_left -= usize::from(page.next.is_none());
         let number = listing.number;
         let mut differing = page.pairs;
         differing.retain(|pair| {
@@ -219,10 +231,12 @@ impl Sync {
             return;
         };
         let Some(completed) = listing.complete(&self.model, self.cluster_id) else {
-            return;
+            return self.list_failed(&ended("list"));
         };
         let outcome = completed.outcome;
         if outcome.replaced {
+            self.model.forget_revisions_after(outcome.revision);
+            self.known.replaced(outcome.revision);
             self.status.add(&self.status.store_replacements, 1);
             let (revision, former_revision) = (outcome.revision, self.revision);
             warn!(
@@ -241,10 +255,11 @@ impl Sync {
     }
 
     fn take_list(&mut self, completed: Completed) {
-        self.held_since = None;
+        let held = self.held_since.take().is_some();
         self.status.list_held.store(0, Relaxed);
+        self.known.listed(completed.outcome.revision);
         let repairs = completed.differing.len() + completed.gone.len();
-        if self.watch.is_some() && !completed.outcome.replaced {
+        if self.watch.is_some() && !completed.outcome.replaced && !held {
             self.status.add(&self.status.list_repairs, repairs as u64);
         }
         for pair in &completed.differing {
@@ -264,10 +279,12 @@ impl Sync {
         }
         self.cluster_id = Some(completed.cluster_id);
         self.revision = self.revision.max(completed.revision);
-        if self.watch.is_none() {
+        // A store that lists but does not let watch must not be listed all the time.
+        if self.watch.is_some() {
+            self.retry = RETRY_MIN;
+        } else {
             self.start_watch(completed.revision + 1);
         }
-        self.retry = RETRY_MIN;
         self.status.add(&self.status.lists, 1);
         self.status.connected();
         if let Some(hidden) = self.outages.end() {
@@ -318,13 +335,18 @@ impl Sync {
             }
         });
         self.watch = Some(receiver);
+        self.watch_started = Instant::now();
     }
 
     fn take_batch(&mut self, batch: WatchBatch) {
         match batch {
             WatchBatch::Progress { revision } => self.revision = self.revision.max(revision),
-            WatchBatch::Events { revision, events } => {
+            WatchBatch::Events {
+                revision,
+                mut events,
+            } => {
                 self.revision = self.revision.max(revision);
+                self.known.retain_new(&mut events);
                 self.status.add(&self.status.events, events.len() as u64);
                 for event in events {
                     self.revision = self.revision.max(event.revision);
@@ -431,6 +453,9 @@ impl Sync {
 
     fn watch_failed(&mut self, error: &StoreError) {
         self.watch = None;
+        if self.watch_started.elapsed() > RETRY_MAX {
+            self.retry = RETRY_MIN;
+        }
         self.status.add(&self.status.watch_failures, 1);
         self.failed("watch", error);
     }
@@ -445,6 +470,11 @@ impl Sync {
         self.list_due = Instant::now() + jitter;
         self.retry = (self.retry * 2).min(RETRY_MAX);
     }
+}
+
+/// A store task that ended without saying why; what it was asked for is not complete.
+fn ended(what: &str) -> StoreError {
+    StoreError::Unavailable(format!("the {what} ended before its end"))
 }
 
 impl std::fmt::Debug for Sync {

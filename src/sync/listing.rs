@@ -23,6 +23,8 @@ pub(super) struct Listing {
     pub(super) differing: Vec<KeyValue>,
     /// Keys that the watch saw deleted meanwhile, and when.
     pub(super) deleted_since: HashMap<Vec<u8>, i64>,
+    /// Prefixes whose last page has not come: a list that ends before is not complete.
+    pub(super) prefixes_left: usize,
     /// The newest revision known when the list was asked for.
     revision_before: i64,
     cluster_id: u64,
@@ -59,6 +61,7 @@ impl Listing {
         revision_before: i64,
     ) -> Listing {
         let (sender, pages) = mpsc::channel(IN_FLIGHT_MAX);
+        let prefixes_left = prefixes.len();
         let store = Arc::clone(store);
         tokio::spawn(async move {
             let mut at = None;
@@ -87,6 +90,7 @@ impl Listing {
             pages,
             differing: Vec::new(),
             deleted_since: HashMap::new(),
+            prefixes_left,
             revision_before,
             cluster_id: 0,
             revision: None,
@@ -135,7 +139,10 @@ impl Listing {
             return false;
         }
         match model.stamp(&pair.key) {
-            Some(held) if held.mod_revision > revision => self.is_replaced(known),
+            // Before the first complete list there is no watch that could have told newer things.
+            Some(held) if held.mod_revision > revision => {
+                known.is_none() || self.is_replaced(known)
+            }
             Some(held) => held != routes::stamp(pair.mod_revision, &pair.value),
             None => true,
         }
@@ -149,8 +156,11 @@ impl Listing {
         known.is_some_and(|known| known != self.cluster_id || older)
     }
 
-    /// The list has ended: what to do about it. None when it ended without a single page.
+    /// The list has ended: what to do about it. None when its last page has not come.
     pub(super) fn complete(mut self, model: &Model, known: Option<u64>) -> Option<Completed> {
+        if self.prefixes_left > 0 {
+            return None;
+        }
         let outcome = Outcome {
             number: self.number,
             cluster_id: self.cluster_id,

@@ -4,7 +4,7 @@
 //! the newest change of each name, which costs at most one entry a name, until the channel has
 //! room. Other cores do not wait for it. `flush` is called on a timer while any core is behind.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crossbeam_channel::{Sender, TrySendError};
@@ -32,7 +32,7 @@ pub struct Core {
 #[derive(Default)]
 struct Behind {
     revision: u64,
-    nodes: HashMap<Arc<[u8]>, Change>,
+    nodes: BTreeMap<Arc<[u8]>, Change>,
     soas: HashMap<ZoneId, Arc<Soa>>,
     ready: bool,
 }
@@ -50,6 +50,7 @@ impl Core {
     fn send(&mut self, delta: &Arc<Delta>) {
         if let Some(behind) = &mut self.behind {
             behind.add(delta);
+            self.flush();
             return;
         }
         match self.deltas.try_send(Arc::clone(delta)) {
@@ -66,6 +67,7 @@ impl Core {
         let Some(behind) = &mut self.behind else {
             return;
         };
+        let mut sent = false;
         while !self.deltas.is_full() {
             let Some(delta) = behind.take() else {
                 self.behind = None;
@@ -74,8 +76,11 @@ impl Core {
             if self.deltas.try_send(Arc::new(delta)).is_err() {
                 break;
             }
+            sent = true;
         }
-        (self.wake)();
+        if sent {
+            (self.wake)();
+        }
     }
 }
 
@@ -106,13 +111,8 @@ impl Behind {
         }
         let soas = self.soas.drain().map(|(zone, soa)| Change::Soa(zone, soa));
         let mut changes: Vec<Change> = soas.collect();
-        let names: Vec<Arc<[u8]>> = self
-            .nodes
-            .keys()
-            .take(CHANGES_PER_DELTA_MAX)
-            .cloned()
-            .collect();
-        changes.extend(names.iter().filter_map(|name| self.nodes.remove(name)));
+        let nodes = std::iter::from_fn(|| self.nodes.pop_first());
+        changes.extend(nodes.take(CHANGES_PER_DELTA_MAX).map(|(_, change)| change));
         if self.nodes.is_empty() && std::mem::take(&mut self.ready) {
             changes.push(Change::Ready);
         }
@@ -163,8 +163,6 @@ impl std::fmt::Debug for FanOut {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::table::Node;
 

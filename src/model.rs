@@ -32,6 +32,9 @@ pub const NAMES_MAX: usize = 16_000_000;
 /// over TCP holds more addresses; a name with more below it has no subtree answer.
 pub const INHERITED_MAX: usize = 4_096;
 
+/// Records made for a name from those of others at most: so many names with one address get a PTR.
+pub const DERIVED_MAX: usize = 64;
+
 /// What the configuration says about merging records.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {
@@ -137,10 +140,6 @@ struct State {
     wildcard_child: bool,
     cut: bool,
     dirty: bool,
-    /// How many of the records are inherited.
-    inherited: usize,
-    /// More than [`INHERITED_MAX`] were: none is kept.
-    inherits_too_much: bool,
     records: Vec<Held>,
 }
 
@@ -202,6 +201,7 @@ impl Model {
             let id = model.create(&apex, ZoneId(place as u16));
             model.mark(id);
         }
+        model.join_zones();
         model.hold_server_addresses();
         model
     }
@@ -218,13 +218,10 @@ impl Model {
         }
     }
 
-    /// Values taken in at later revisions than this are of a store that is no more: whatever the
-    /// new one has at their keys is newer.
-    pub fn forget_revisions_after(&mut self, revision: i64) {
+    /// The store's revisions began anew: what is held has none of them.
+    pub fn forget_revisions(&mut self) {
         for key in self.keys.values_mut() {
-            if key.stamp.mod_revision > revision {
-                key.stamp.mod_revision = 0;
-            }
+            key.stamp.mod_revision = 0;
         }
     }
 
@@ -286,6 +283,9 @@ impl Model {
 
     /// Names that would have no record left without `keys`, and names with records in all.
     pub fn names_only_from(&self, keys: &[Arc<[u8]>]) -> (usize, usize) {
+        if keys.is_empty() {
+            return (0, self.names.len());
+        }
         let ids: HashSet<u64> = keys
             .iter()
             .filter_map(|key| self.keys.get(key))
@@ -307,6 +307,10 @@ impl Model {
         let mut changes = Vec::new();
         while changes.len() < max {
             if let Some(name) = self.removed.pop() {
+                // It came back meanwhile: a core must not be without it for even one delta.
+                if self.names.contains_key(&name) {
+                    continue;
+                }
                 changes.push(Change::Remove(canonical::to_wire(&name).into()));
                 continue;
             }

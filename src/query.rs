@@ -26,6 +26,7 @@ pub enum Rcode {
     NotImp = 4,
     Refused = 5,
     BadVers = 16,
+    BadCookie = 23,
 }
 
 /// Everything that a received message can be.
@@ -103,7 +104,7 @@ pub fn parse<'m>(message: &'m [u8], name: &mut LowerName) -> Message<'m> {
         (0, Err(malformed)) => Message::Reject {
             rcode: Rcode::FormErr,
             question_end: malformed.question_end,
-            edns: None,
+            edns: malformed.edns,
         },
         (_, Ok(sections)) => Message::Reject {
             rcode: Rcode::NotImp,
@@ -113,7 +114,7 @@ pub fn parse<'m>(message: &'m [u8], name: &mut LowerName) -> Message<'m> {
         (_, Err(malformed)) => Message::Reject {
             rcode: Rcode::NotImp,
             question_end: malformed.question_end,
-            edns: None,
+            edns: malformed.edns,
         },
     }
 }
@@ -134,8 +135,10 @@ struct Sections<'m> {
 }
 
 /// A message that is no message; its question could be read up to here.
-struct Malformed {
+struct Malformed<'m> {
     question_end: usize,
+    /// An OPT record that could be read, though not its options: OPT is answered by OPT.
+    edns: Option<Edns<'m>>,
 }
 
 impl<'m> Sections<'m> {
@@ -166,11 +169,12 @@ fn parse_sections<'m>(
     message: &'m [u8],
     counts: &Counts,
     name: &mut LowerName,
-) -> Result<Sections<'m>, Malformed> {
+) -> Result<Sections<'m>, Malformed<'m>> {
     let mut at = HEADER_LEN;
     let mut question = None;
     let nothing_read = Malformed {
         question_end: HEADER_LEN,
+        edns: None,
     };
     match counts.questions {
         0 => {}
@@ -189,7 +193,10 @@ fn parse_sections<'m>(
         _ => return Err(nothing_read),
     }
     let question_end = at;
-    let malformed = || Malformed { question_end };
+    let malformed = || Malformed {
+        question_end,
+        edns: None,
+    };
     for _ in 0..u32::from(counts.ahead[0]) + u32::from(counts.ahead[1]) {
         let record = RecordFrame::read(message, at).ok_or_else(malformed)?;
         if record.rtype == rtype::OPT {
@@ -201,10 +208,12 @@ fn parse_sections<'m>(
     for _ in 0..counts.additional {
         let record = RecordFrame::read(message, at).ok_or_else(malformed)?;
         if record.rtype == rtype::OPT {
-            let parsed = parse_opt(&record).ok_or_else(malformed)?;
-            if opt.replace(parsed).is_some() {
-                return Err(malformed());
+            let parsed = parse_opt(&record).map_err(|edns| Malformed { question_end, edns })?;
+            if opt.is_some() {
+                let edns = Some(parsed.1);
+                return Err(Malformed { question_end, edns });
             }
+            opt = Some(parsed);
         }
         at = record.end;
     }
@@ -267,11 +276,11 @@ fn skip_name(message: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Version and content of an OPT record; none when it is malformed. Options of versions other than
-/// 0 are not looked at.
-fn parse_opt<'m>(record: &RecordFrame<'m>) -> Option<(u8, Edns<'m>)> {
+/// Version and content of an OPT record; when it is malformed, what could be read of it. Options of
+/// versions other than 0 are not looked at.
+fn parse_opt<'m>(record: &RecordFrame<'m>) -> Result<(u8, Edns<'m>), Option<Edns<'m>>> {
     if !record.owner_is_root {
-        return None;
+        return Err(None);
     }
     let [_, version, flags, _] = record.ttl;
     let mut edns = Edns {
@@ -279,10 +288,18 @@ fn parse_opt<'m>(record: &RecordFrame<'m>) -> Option<(u8, Edns<'m>)> {
         dnssec_ok: flags & 0x80 != 0,
         ..Edns::default()
     };
-    let mut options = if version == 0 { record.rdata } else { &[] };
+    let options = if version == 0 { record.rdata } else { &[] };
+    match parse_options(options, &mut edns) {
+        Some(()) => Ok((version, edns)),
+        None => Err(Some(edns)),
+    }
+}
+
+fn parse_options<'m>(mut options: &'m [u8], edns: &mut Edns<'m>) -> Option<()> {
     while !options.is_empty() {
         let (&[c0, c1, l0, l1], rest) = options.split_first_chunk::<4>()?;
-        let (content, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+        let length = usize::from(u16::from_be_bytes([l0, l1]));
+        let (content, rest) = rest.split_at_checked(length)?;
         match u16::from_be_bytes([c0, c1]) {
             OPT_COOKIE if edns.cookie.is_none() => {
                 edns.cookie = Some(CookieOption::parse(content)?);
@@ -293,7 +310,7 @@ fn parse_opt<'m>(record: &RecordFrame<'m>) -> Option<(u8, Edns<'m>)> {
         }
         options = rest;
     }
-    Some((version, edns))
+    Some(())
 }
 
 #[cfg(test)]
@@ -424,9 +441,9 @@ mod tests {
         );
         check(
             &opt("000d 000a 0009 010203040506070809"),
-            expect!["FormErr end 23 plain"],
+            expect!["FormErr end 23 edns 1232"],
         );
-        check(&opt("0004 000a 0008"), expect!["FormErr end 23 plain"]);
+        check(&opt("0004 000a 0008"), expect!["FormErr end 23 edns 1232"]);
         check(&opt("0010"), expect!["FormErr end 23 plain"]);
         check(
             &format!("{one} 00 0029 04d0 00018000 0004 ffff ffff"),
@@ -440,7 +457,7 @@ mod tests {
         let opt = "00 0029 04d0 00000000 0000";
         check(
             &format!("{two} {opt} {opt}"),
-            expect!["FormErr end 23 plain"],
+            expect!["FormErr end 23 edns 1232"],
         );
         let in_answer = format!("1234 0000 0001 0001 0000 0000 {QUESTION} {opt}");
         check(&in_answer, expect!["FormErr end 23 plain"]);

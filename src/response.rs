@@ -448,10 +448,12 @@ pub struct Finished {
     pub truncated: bool,
 }
 
+/// Octets that every client takes over UDP (RFC 1035 section 4.2.1).
+pub const PLAIN_MAX: u16 = 512;
+
 /// Octets that a response may take over UDP: 512 without EDNS, else what both sides take
 /// (RFC 6891 section 6.2.5).
 pub fn udp_limit(edns: Option<&Edns<'_>>, payload_max: u16) -> usize {
-    const PLAIN_MAX: u16 = 512;
     usize::from(edns.map_or(PLAIN_MAX, |edns| {
         edns.payload_max.min(payload_max).max(PLAIN_MAX)
     }))

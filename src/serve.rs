@@ -16,7 +16,8 @@ use containerdns_store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::info;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
 
 use crate::admin::{self, AdminState, Metric};
 use crate::config::{Config, StoreKind};
@@ -34,6 +35,9 @@ const HANG_MS: u64 = 2_000;
 /// How often the beats are looked at. Two looks in a row must find a shard hung: after the whole
 /// process was stopped for a while, the shards get their turn between them.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long the end may take.
+const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// Why the server did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,12 @@ pub enum ServeError {
         /// Which.
         id: usize,
     },
+    /// The sync task panicked: records would stand still for ever.
+    #[error("sync task ended: {reason}")]
+    SyncEnded {
+        /// How.
+        reason: String,
+    },
     /// The store's options.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -77,7 +87,7 @@ pub enum ServeError {
         /// Its reason.
         source: io::Error,
     },
-    /// The folder, token or records of `standalone`.
+    /// The records of `standalone`.
     #[error(transparent)]
     Standalone(#[from] crate::standalone::StandaloneError),
 }
@@ -120,6 +130,7 @@ pub struct Server {
     pub admin: SocketAddr,
     shards: Vec<ShardHandle>,
     ended: mpsc::Receiver<ShardEnd>,
+    sync: JoinHandle<()>,
 }
 
 impl Server {
@@ -158,7 +169,7 @@ impl Server {
             Arc::clone(&status),
             plan.sync,
         );
-        tokio::spawn(sync.run());
+        let sync = tokio::spawn(sync.run());
         let state = AdminState {
             shards: shards
                 .iter()
@@ -174,15 +185,17 @@ impl Server {
             admin: bound,
             shards,
             ended,
+            sync,
         })
     }
 
     /// Waits until every core holds the first complete list.
     pub async fn ready(&self) {
-        while self
-            .shards
-            .iter()
-            .any(|shard| shard.counters.ready.get() == 0)
+        while self.ended.is_empty()
+            && self
+                .shards
+                .iter()
+                .any(|shard| shard.counters.ready.get() == 0)
         {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -200,12 +213,16 @@ impl Server {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             end = self.ended.recv() => end,
+            end = &mut self.sync => {
+                let reason = end.err().map_or_else(|| "it returned".into(), |end| end.to_string());
+                return Err(ServeError::SyncEnded { reason });
+            }
             id = hung_shard(&self.shards) => return Err(ServeError::ShardHangs { id }),
         };
         match end {
             None => {
                 info!("ending");
-                self.shards.into_iter().for_each(ShardHandle::stop);
+                stop(&self.shards).await;
                 Ok(())
             }
             Some(ShardEnd { id, result }) => Err(ServeError::ShardEnded {
@@ -223,6 +240,19 @@ impl std::fmt::Debug for Server {
         f.debug_struct("Server")
             .field("dns", &self.dns)
             .finish_non_exhaustive()
+    }
+}
+
+/// Has all shards answer what had come and end; one that hangs is not waited for.
+async fn stop(shards: &[ShardHandle]) {
+    shards.iter().for_each(ShardHandle::ask_to_stop);
+    let ended = async {
+        while !shards.iter().all(ShardHandle::is_ended) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(STOP_MAX, ended).await.is_err() {
+        warn!("a shard did not end in time");
     }
 }
 

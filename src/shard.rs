@@ -180,6 +180,16 @@ pub struct ShardHandle {
 }
 
 impl ShardHandle {
+    /// Has the shard answer what had come, close its sockets and end; does not wait.
+    pub fn ask_to_stop(&self) {
+        self.waker.stop();
+    }
+
+    /// Whether its thread has ended.
+    pub fn is_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Has the shard answer what had come, close its sockets and end; waits for that. The result is
     /// on the channel given to [`start`].
     pub fn stop(self) {

@@ -29,12 +29,11 @@ use crate::serve::{self, ServeError, Server};
 
 /// The cluster, in keys, of records that come from a zone file.
 const FILE_CLUSTER: &str = "zone-file";
-/// Names in one bundle: some 4 KiB, so that a changed line rewrites little.
-const NAMES_PER_BUNDLE: usize = 64;
-/// Records in one bundle at most, far below 1 MiB.
-const RECORDS_PER_BUNDLE_MAX: usize = 4_096;
-/// Writes in one transaction.
-const OPERATIONS_MAX: usize = 100;
+/// Octets in one bundle, as text: far below the 1 MiB that a bundle may have, and one RRset larger
+/// than this is split, unless a single record is.
+const BUNDLE_OCTETS: usize = 16 << 10;
+/// Writes in one transaction: with 16 KiB each far below the 8 MiB that the store takes.
+const OPERATIONS_MAX: usize = 64;
 
 /// Why `standalone` could not load records.
 #[derive(Debug, thiserror::Error)]
@@ -211,9 +210,9 @@ async fn keep_file_records(
     write(store, operations).await
 }
 
-/// Packs records into bundles, whole names together, in name order.
+/// Packs records into bundles in name order, each of a size that the store takes.
 fn bundles(path: &str, records: Vec<Record>) -> Result<Vec<KeyValue>, EncodeError> {
-    let mut by_name: BTreeMap<Name, BTreeMap<u16, Rrset>> = BTreeMap::new();
+    let mut by_name: BTreeMap<(Name, u16), Rrset> = BTreeMap::new();
     for Record {
         owner,
         rtype,
@@ -222,50 +221,87 @@ fn bundles(path: &str, records: Vec<Record>) -> Result<Vec<KeyValue>, EncodeErro
     } in records
     {
         let name = owner.clone();
-        let rrsets = by_name.entry(owner).or_default();
         let empty = || Rrset {
             name,
             rtype,
             ttl,
             rdata: Vec::new(),
         };
-        rrsets
-            .entry(rtype.0)
+        by_name
+            .entry((owner, rtype.0))
             .or_insert_with(empty)
             .rdata
             .push(rdata);
     }
-    let rrsets: Vec<Vec<Rrset>> = by_name
-        .into_values()
-        .map(|rrsets| rrsets.into_values().collect())
-        .collect();
     let mut pairs = Vec::new();
     let mut bundle = Vec::new();
-    let (mut names, mut size) = (0, 0);
-    let mut close = |bundle: &mut Vec<Rrset>| -> Result<(), EncodeError> {
-        let number = format!("{:08}", pairs.len());
-        let key = bundle::key(path, FILE_CLUSTER, Kind::Services, "records", &number);
-        let value = bundle::encode(&std::mem::take(bundle))?;
-        pairs.push(KeyValue {
-            key,
-            value,
-            mod_revision: 0,
-        });
-        Ok(())
-    };
-    for name in rrsets {
-        let records: usize = name.iter().map(|rrset| rrset.rdata.len()).sum();
-        if names == NAMES_PER_BUNDLE || (names > 0 && size + records > RECORDS_PER_BUNDLE_MAX) {
-            close(&mut bundle)?;
-            (names, size) = (0, 0);
+    let mut size = 0;
+    for piece in by_name.into_values().flat_map(pieces) {
+        let octets = text_size(&piece.name, &piece.rdata);
+        if !bundle.is_empty() && size + octets > BUNDLE_OCTETS {
+            pairs.push(bundle_pair(
+                path,
+                pairs.len(),
+                &std::mem::take(&mut bundle),
+            )?);
+            size = 0;
         }
-        (names, size) = (names + 1, size + records);
-        bundle.extend(name);
+        size += octets;
+        bundle.push(piece);
     }
-    if names > 0 {
-        close(&mut bundle)?;
+    if !bundle.is_empty() {
+        pairs.push(bundle_pair(path, pairs.len(), &bundle)?);
     }
     Ok(pairs)
+}
+
+/// An RRset in parts that fit into a bundle each: contributions of several keys are united.
+fn pieces(rrset: Rrset) -> Vec<Rrset> {
+    let Rrset {
+        name,
+        rtype,
+        ttl,
+        rdata,
+    } = rrset;
+    let mut pieces: Vec<Rrset> = Vec::new();
+    let mut size = usize::MAX;
+    for rdata in rdata {
+        let octets = text_size(&name, std::slice::from_ref(&rdata));
+        match pieces.last_mut() {
+            Some(piece) if size.saturating_add(octets) <= BUNDLE_OCTETS => piece.rdata.push(rdata),
+            _ => {
+                size = 0;
+                pieces.push(Rrset {
+                    name: name.clone(),
+                    rtype,
+                    ttl,
+                    rdata: vec![rdata],
+                });
+            }
+        }
+        size += octets;
+    }
+    pieces
+}
+
+/// Octets of JSON at most: an octet of RDATA takes up to five, the rest is punctuation.
+fn text_size(name: &Name, rdata: &[Rdata]) -> usize {
+    name.wire().len() * 4
+        + 64
+        + rdata
+            .iter()
+            .map(|rdata| rdata.wire().len() * 5 + 8)
+            .sum::<usize>()
+}
+
+fn bundle_pair(path: &str, number: usize, rrsets: &[Rrset]) -> Result<KeyValue, EncodeError> {
+    let number = format!("{number:08}");
+    let key = bundle::key(path, FILE_CLUSTER, Kind::Services, "records", &number);
+    Ok(KeyValue {
+        key,
+        value: bundle::encode(rrsets)?,
+        mod_revision: 0,
+    })
 }
 
 /// Records to play with.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use containerdns_store::{Event, KeyValue, Page, Store, StoreError, WatchBatch};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -36,7 +37,7 @@ pub mod snapshot;
 pub mod status;
 
 use known::Known;
-use listing::{Completed, Listing, Outcome};
+use listing::{Completed, Listing, Outcome, Part};
 use quiet::Quiet;
 pub use routes::Routes;
 pub use status::SyncStatus;
@@ -48,8 +49,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub const HOLD: Duration = Duration::from_secs(30);
 /// Fewer names than this may always go; more only when at least half stay.
 const MASS_REMOVAL_MIN: usize = 100;
-/// Pages and batches in flight between a store task and the loop: 4 pages of a MiB.
-const IN_FLIGHT_MAX: usize = 4;
+/// Pages and batches in flight between a store task and the loop: 2 pages of 24 MiB.
+const IN_FLIGHT_MAX: usize = 2;
 /// How often a core that is behind is offered more.
 const FLUSH: Duration = Duration::from_millis(1);
 
@@ -74,7 +75,6 @@ pub struct Sync {
     options: SyncOptions,
     spread: Spread,
     watch: Option<mpsc::Receiver<Result<WatchBatch, StoreError>>>,
-    watch_started: Instant,
     known: Known,
     listing: Option<Listing>,
     list_number: u64,
@@ -83,6 +83,9 @@ pub struct Sync {
     /// The store that the model came from, and the newest revision seen of it.
     cluster_id: Option<u64>,
     revision: i64,
+    /// Everything up to here was delivered by a watch or a list.
+    delivered: i64,
+    snapshot_task: Option<JoinHandle<()>>,
     /// When a list that would remove most names was first held.
     held_since: Option<Instant>,
     ready: bool,
@@ -93,7 +96,7 @@ pub struct Sync {
 /// What the loop wakes up for.
 enum Turn {
     Batch(Option<Result<WatchBatch, StoreError>>),
-    Page(Option<Result<Page, StoreError>>),
+    Page(Option<Result<Part, StoreError>>),
     ListDue,
     Flush,
 }
@@ -118,13 +121,14 @@ impl Sync {
             options,
             spread: Spread::new(u64::from(std::process::id()).rotate_left(17) ^ process_ms()),
             watch: None,
-            watch_started: Instant::now(),
             listing: None,
             list_number: 0,
             list_due: Instant::now(),
             retry: RETRY_MIN,
             cluster_id: None,
             revision: 0,
+            delivered: 0,
+            snapshot_task: None,
             held_since: None,
             ready: false,
             bad_values: Quiet::default(),
@@ -146,10 +150,11 @@ impl Sync {
         match turn {
             Turn::Batch(Some(Ok(batch))) => self.take_batch(batch),
             Turn::Batch(Some(Err(error))) => self.watch_failed(&error),
-            Turn::Batch(None) => self.watch_failed(&ended("watch")),
-            Turn::Page(Some(Ok(page))) => self.take_page(page),
+            Turn::Batch(None) => self.watch_failed(&ended_early()),
+            Turn::Page(Some(Ok(Part::Page(page)))) => self.take_page(page),
+            Turn::Page(Some(Ok(Part::End))) => self.finish_list(),
             Turn::Page(Some(Err(error))) => self.list_failed(&error),
-            Turn::Page(None) => self.finish_list(),
+            Turn::Page(None) => self.list_failed(&ended_early()),
             Turn::ListDue => self.start_list(),
             Turn::Flush => {}
         }
@@ -206,9 +211,13 @@ impl Sync {
         let Some(listing) = &mut self.listing else {
             return;
         };
-        listing.begin(&page, self.options.snapshot.as_deref(), &self.status);
+        let finishing = self
+            .snapshot_task
+            .as_ref()
+            .is_some_and(|task| !task.is_finished());
+        let path = self.options.snapshot.as_deref().filter(|_| !finishing);
+        listing.begin(&page, path, &self.status);
         listing.add_to_snapshot(&page, &self.status);
-        listing.prefixes_left -= usize::from(page.next.is_none());
         let number = listing.number;
         let mut differing = page.pairs;
         differing.retain(|pair| {
@@ -231,69 +240,61 @@ impl Sync {
             return;
         };
         let Some(completed) = listing.complete(&self.model, self.cluster_id) else {
-            return self.list_failed(&ended("list"));
+            return;
         };
         let outcome = completed.outcome;
         if outcome.replaced {
-            self.model.forget_revisions_after(outcome.revision);
-            self.known.replaced(outcome.revision);
             self.status.add(&self.status.store_replacements, 1);
             let (revision, former_revision) = (outcome.revision, self.revision);
             warn!(
                 revision,
                 former_revision, "store is another one or an older state of itself"
             );
+            self.model.forget_revisions();
+            self.known.replaced(outcome.revision);
+        }
+        self.known.listed(outcome.revision);
+        for pair in &completed.differing {
+            self.take_pair(pair, outcome.number);
         }
         let (lost, names) = self.model.names_only_from(&completed.gone);
         let mass_removal = self.ready && lost > MASS_REMOVAL_MIN && lost * 2 > names;
         if mass_removal && !self.second_list_agrees() {
             self.hold_list(lost, names);
         } else {
-            self.take_list(completed);
+            self.take_removals(completed);
         }
         self.list_succeeded(outcome);
     }
 
-    fn take_list(&mut self, completed: Completed) {
-        let held = self.held_since.take().is_some();
+    fn take_removals(&mut self, completed: Completed) {
+        self.held_since = None;
         self.status.list_held.store(0, Relaxed);
-        self.known.listed(completed.outcome.revision);
         let repairs = completed.differing.len() + completed.gone.len();
-        if self.watch.is_some() && !completed.outcome.replaced && !held {
+        if self.watch.is_some() && !completed.outcome.replaced {
             self.status.add(&self.status.list_repairs, repairs as u64);
-        }
-        for pair in &completed.differing {
-            self.take_pair(pair, completed.outcome.number);
         }
         for key in &completed.gone {
             self.model.delete(key);
         }
-        completed.keep_snapshot(&self.status);
+        self.snapshot_task = completed
+            .keep_snapshot(&self.status)
+            .or(self.snapshot_task.take());
     }
 
     /// Notes where the list left off, follows from there, and tells the cores.
     fn list_succeeded(&mut self, completed: Outcome) {
         if completed.replaced || self.cluster_id.is_none() {
             self.watch = None;
-            self.revision = completed.revision;
+            (self.revision, self.delivered) = (completed.revision, completed.revision);
         }
         self.cluster_id = Some(completed.cluster_id);
         self.revision = self.revision.max(completed.revision);
-        // A store that lists but does not let watch must not be listed all the time.
-        if self.watch.is_some() {
-            self.retry = RETRY_MIN;
-        } else {
-            self.start_watch(completed.revision + 1);
+        if self.watch.is_none() {
+            // What the former watch delivered after the list's revision need not come again.
+            self.start_watch(self.delivered.max(completed.revision) + 1);
         }
         self.status.add(&self.status.lists, 1);
-        self.status.connected();
-        if let Some(hidden) = self.outages.end() {
-            info!(
-                revision = self.revision,
-                failures = hidden,
-                "store answers again"
-            );
-        }
         self.publish();
         self.become_ready("list");
     }
@@ -323,6 +324,10 @@ impl Sync {
                 Ok(watch) => watch,
                 Err(error) => return drop(sender.send(Err(error)).await),
             };
+            let established = WatchBatch::Progress { revision: from - 1 };
+            if sender.send(Ok(established)).await.is_err() {
+                return;
+            }
             loop {
                 let batch = tokio::select! {
                     batch = watch.next() => batch,
@@ -335,18 +340,22 @@ impl Sync {
             }
         });
         self.watch = Some(receiver);
-        self.watch_started = Instant::now();
     }
 
     fn take_batch(&mut self, batch: WatchBatch) {
+        self.store_answers();
         match batch {
-            WatchBatch::Progress { revision } => self.revision = self.revision.max(revision),
+            WatchBatch::Progress { revision } => {
+                self.delivered = self.delivered.max(revision);
+                self.revision = self.revision.max(revision);
+            }
             WatchBatch::Events {
                 revision,
                 mut events,
             } => {
-                self.revision = self.revision.max(revision);
                 self.known.retain_new(&mut events);
+                self.delivered = self.delivered.max(revision);
+                self.revision = self.revision.max(revision);
                 self.status.add(&self.status.events, events.len() as u64);
                 for event in events {
                     self.revision = self.revision.max(event.revision);
@@ -357,7 +366,24 @@ impl Sync {
         }
     }
 
+    /// A watch delivers: the outage, if there was one, is over.
+    fn store_answers(&mut self) {
+        self.retry = RETRY_MIN;
+        self.status.connected();
+        if let Some(failures) = self.outages.end() {
+            info!(revision = self.revision, failures, "store answers again");
+        }
+    }
+
     fn take_event(&mut self, event: Event) {
+        // A watch of several prefixes may repeat what it has told.
+        let held = self
+            .model
+            .stamp(&event.key)
+            .map_or(0, |stamp| stamp.mod_revision);
+        if event.revision <= held {
+            return;
+        }
         match event.value {
             Some(value) => {
                 let pair = KeyValue {
@@ -404,6 +430,7 @@ impl Sync {
                 changes: changes.into(),
             });
         }
+        self.fan_out.flush();
         self.status.revision.store(revision, Relaxed);
         self.status.take_counts(&self.model);
     }
@@ -453,9 +480,6 @@ impl Sync {
 
     fn watch_failed(&mut self, error: &StoreError) {
         self.watch = None;
-        if self.watch_started.elapsed() > RETRY_MAX {
-            self.retry = RETRY_MIN;
-        }
         self.status.add(&self.status.watch_failures, 1);
         self.failed("watch", error);
     }
@@ -472,9 +496,9 @@ impl Sync {
     }
 }
 
-/// A store task that ended without saying why; what it was asked for is not complete.
-fn ended(what: &str) -> StoreError {
-    StoreError::Unavailable(format!("the {what} ended before its end"))
+/// The task that reads the store ended without saying how: no list or watch is complete that way.
+fn ended_early() -> StoreError {
+    StoreError::Unavailable("the reading task ended early".into())
 }
 
 impl std::fmt::Debug for Sync {

@@ -4,8 +4,8 @@
 //! Readiness comes from the shard's own epoll, which the loop sleeps in anyway, not from the
 //! executor's io_uring: a connection then costs nothing while it rests, needs no pass through the
 //! reactor, and owns no buffer until octets come. The loop gives turns to a few connections between
-//! two batches of datagrams; deadlines are swept every [`SWEEP_INTERVAL`]. No TLS, no TCP
-//! keep-alive option (RFC 7828) and no answers out of order.
+//! two batches of datagrams; deadlines are swept every [`SWEEP_INTERVAL`]. No TLS and no
+//! answers out of order.
 
 pub mod limits;
 

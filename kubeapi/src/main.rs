@@ -1,7 +1,7 @@
 //! The `containerdns-kubeapi` program: the control plane's command line.
 //!
-//! Its roles (REST API, Kubernetes watch, health prober) are not in this release; the program says so
-//! and ends, so that nobody takes a silent process for a working one.
+//! Its roles (REST API, Kubernetes watch, health prober) are not in this release; the program says
+//! so and ends, so that nobody takes a silent process for a working one.
 
 #![forbid(unsafe_code)]
 

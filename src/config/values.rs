@@ -215,14 +215,17 @@ pub(super) fn secret(value: &DeValue<'_>) -> Result<[u8; 16], String> {
         })
 }
 
+/// A longer identity beside a name of 255 octets could not be sent in a response of 512.
+const IDENTITY_LEN_MAX: usize = 64;
+
 /// A server identity: what NSID and `hostname.bind` say.
 pub(super) fn identity(value: &DeValue<'_>) -> Result<String, String> {
     let text = text(value)?;
     let printable = text.bytes().all(|octet| (0x20..0x7f).contains(&octet));
-    if text.len() <= 255 && printable {
+    if text.len() <= IDENTITY_LEN_MAX && printable {
         return Ok(text.to_owned());
     }
-    Err("is not an identity; write at most 255 printable ASCII characters".to_owned())
+    Err("is not an identity; write at most 64 printable ASCII characters".to_owned())
 }
 
 /// A user of etcd.

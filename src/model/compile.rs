@@ -4,11 +4,12 @@
 //! before dead, SkyDNS groups), that a CNAME stands alone, what an apex has without being given it,
 //! and what a referral needs as glue.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Held, Model, NameId, Origin, State, canonical};
+use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, canonical};
 use crate::delta::Change;
 use crate::table::{Kind, Node, Policy, RRset, Soa, rtype};
 use crate::wire;
@@ -100,13 +101,20 @@ impl Model {
         let has_alias = !state.apex && chosen.iter().any(|held| held.rtype == rtype::CNAME);
         if let Some(dedicated) = self.apex_records(state) {
             chosen.extend(dedicated);
-        } else if !has_alias {
+        } else if !has_alias && of(Origin::Inherited).count() <= INHERITED_MAX {
             chosen.extend(of(Origin::Inherited));
         }
         in_group(&mut chosen);
         if !has_alias {
-            let own_types: Vec<u16> = chosen.iter().map(|held| held.rtype).collect();
-            chosen.extend(of(Origin::Derived).filter(|held| !own_types.contains(&held.rtype)));
+            let own_types: HashSet<u16> = chosen.iter().map(|held| held.rtype).collect();
+            let derived = of(Origin::Derived).filter(|held| !own_types.contains(&held.rtype));
+            let mut derived: Vec<&Held> = derived.collect();
+            if derived.len() > DERIVED_MAX {
+                // The first in order, so that every server has the same ones.
+                derived.select_nth_unstable_by(DERIVED_MAX, |a, b| a.rdata.cmp(&b.rdata));
+                derived.truncate(DERIVED_MAX);
+            }
+            chosen.extend(derived);
         }
         self.drop_dead(&mut chosen);
         chosen

@@ -1,13 +1,12 @@
 //! Records at their names: what a key contributes is held at its owner, at the names that inherit
 //! it and at the reverse names of its addresses, and is let go of again by the key's number.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use containerdns_schema::format::{Contributed, Contribution, Reach};
 
-use super::{
-    Held, INHERITED_MAX, Key, Model, NAMES_MAX, NameId, Origin, canonical, compile, reverse,
-};
+use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, canonical, compile, reverse};
 use crate::table::rtype;
 
 impl Model {
@@ -94,40 +93,15 @@ impl Model {
             if above.len() == apex.len() && name.starts_with(&services) {
                 return;
             }
-            owners.extend(self.inherit(above, held));
+            let origin = Origin::Inherited;
+            owners.extend(self.hold(
+                above,
+                Held {
+                    origin,
+                    ..held.clone()
+                },
+            ));
         }
-    }
-
-    fn inherit(&mut self, name: &[u8], held: &Held) -> Option<NameId> {
-        let id = self.create(name, self.zone_of(name)?);
-        let state = &mut self.states[id.0 as usize];
-        if state.inherited == INHERITED_MAX {
-            state.inherits_too_much = true;
-        }
-        if state.inherits_too_much {
-            let mut addresses = Vec::new();
-            state.records.retain(|record| {
-                let stays = record.origin != Origin::Inherited;
-                if !stays {
-                    addresses.extend(compile::address_of(record.rtype, &record.rdata));
-                }
-                stays
-            });
-            state.inherited = 0;
-            for address in addresses {
-                self.forget_holder(address, id);
-            }
-            self.mark(id);
-            return None;
-        }
-        state.inherited += 1;
-        self.hold(
-            name,
-            Held {
-                origin: Origin::Inherited,
-                ..held.clone()
-            },
-        )
     }
 
     fn hold(&mut self, name: &[u8], held: Held) -> Option<NameId> {
@@ -160,24 +134,18 @@ impl Model {
                 let stays = record.key != key.id;
                 if !stays {
                     addresses.extend(compile::address_of(record.rtype, &record.rdata));
-                    state.inherited -= usize::from(record.origin == Origin::Inherited);
                 }
                 stays
             });
-            for address in addresses {
-                self.forget_holder(address, *id);
+            let stay = state.records.iter();
+            let stay: HashSet<IpAddr> = stay
+                .filter_map(|record| compile::address_of(record.rtype, &record.rdata))
+                .filter(|_| !addresses.is_empty())
+                .collect();
+            for address in addresses.iter().filter(|address| !stay.contains(address)) {
+                self.holders.remove(&(*address, *id));
             }
             self.mark(*id);
-        }
-    }
-
-    fn forget_holder(&mut self, address: IpAddr, id: NameId) {
-        let still_held = self.states[id.0 as usize]
-            .records
-            .iter()
-            .any(|record| compile::address_of(record.rtype, &record.rdata) == Some(address));
-        if !still_held {
-            self.holders.remove(&(address, id));
         }
     }
 }

@@ -24,8 +24,6 @@ impl Model {
             wildcard_child: false,
             cut: false,
             dirty: false,
-            inherited: 0,
-            inherits_too_much: false,
             records: Vec::new(),
         };
         let id = match self.free.pop() {
@@ -49,6 +47,18 @@ impl Model {
             }
         }
         id
+    }
+
+    /// A zone inside another one makes the names between them exist, for as long as it is served.
+    pub(super) fn join_zones(&mut self) {
+        for place in 0..self.apexes.len() {
+            let parent = self.settings.zones.0[place].parent;
+            let above = canonical::parent(&self.apexes[place]).to_vec();
+            if let Some(parent) = parent {
+                let id = self.create(&above, parent);
+                self.states[id.0 as usize].children += 1;
+            }
+        }
     }
 
     /// The name must be compiled again, and so must what is made from it: the cut above it, whose

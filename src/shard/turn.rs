@@ -27,7 +27,7 @@ use crate::udp::UdpPath;
 /// socket, waits behind a socket that never runs dry.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Changes applied in one turn: queries wait for no more than these.
+/// Once so many changes are applied in a turn, the rest waits: at most this and one delta.
 const CHANGES_PER_TURN: usize = CHANGES_PER_DELTA_MAX;
 
 /// Octets every response may have, whatever is configured (RFC 9715's size for all networks).

@@ -10,21 +10,27 @@ use std::sync::Arc;
 
 use containerdns_store::{KeyValue, Page, Store, StoreError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::warn;
 
 use super::{IN_FLIGHT_MAX, SyncStatus, routes, snapshot};
 use crate::model::Model;
 
+/// What comes from the task that reads a list.
+pub(super) enum Part {
+    Page(Page),
+    /// Every prefix was read to its end.
+    End,
+}
+
 /// A list that is not complete yet.
 pub(super) struct Listing {
     pub(super) number: u64,
-    pub(super) pages: mpsc::Receiver<Result<Page, StoreError>>,
+    pub(super) pages: mpsc::Receiver<Result<Part, StoreError>>,
     /// Pairs that differ from the model, to be taken in when the list is complete.
     pub(super) differing: Vec<KeyValue>,
     /// Keys that the watch saw deleted meanwhile, and when.
     pub(super) deleted_since: HashMap<Vec<u8>, i64>,
-    /// Prefixes whose last page has not come: a list that ends before is not complete.
-    pub(super) prefixes_left: usize,
     /// The newest revision known when the list was asked for.
     revision_before: i64,
     cluster_id: u64,
@@ -61,7 +67,6 @@ impl Listing {
         revision_before: i64,
     ) -> Listing {
         let (sender, pages) = mpsc::channel(IN_FLIGHT_MAX);
-        let prefixes_left = prefixes.len();
         let store = Arc::clone(store);
         tokio::spawn(async move {
             let mut at = None;
@@ -73,7 +78,7 @@ impl Listing {
                         .as_ref()
                         .ok()
                         .map(|page| (page.revision, page.next.clone()));
-                    if sender.send(page).await.is_err() {
+                    if sender.send(page.map(Part::Page)).await.is_err() {
                         return;
                     }
                     let Some((revision, next)) = next else { return };
@@ -84,13 +89,14 @@ impl Listing {
                     }
                 }
             }
+            // Nobody listens any more only when the list was given up.
+            let _ = sender.send(Ok(Part::End)).await;
         });
         Listing {
             number,
             pages,
             differing: Vec::new(),
             deleted_since: HashMap::new(),
-            prefixes_left,
             revision_before,
             cluster_id: 0,
             revision: None,
@@ -131,21 +137,14 @@ impl Listing {
     /// Whether the pair says something that the model does not know and nothing newer contradicts.
     pub(super) fn takes(&self, model: &Model, pair: &KeyValue, known: Option<u64>) -> bool {
         let revision = self.revision.unwrap_or(0);
-        if self
-            .deleted_since
-            .get(&pair.key)
-            .is_some_and(|deleted| *deleted > revision)
-        {
+        // Before the first complete list there is no watch that could have told newer things.
+        let newer = |told: i64| known.is_some() && told > revision && !self.is_replaced(known);
+        let deleted = self.deleted_since.get(&pair.key).copied();
+        let held = model.stamp(&pair.key);
+        if deleted.is_some_and(newer) || held.is_some_and(|held| newer(held.mod_revision)) {
             return false;
         }
-        match model.stamp(&pair.key) {
-            // Before the first complete list there is no watch that could have told newer things.
-            Some(held) if held.mod_revision > revision => {
-                known.is_none() || self.is_replaced(known)
-            }
-            Some(held) => held != routes::stamp(pair.mod_revision, &pair.value),
-            None => true,
-        }
+        held != Some(routes::stamp(pair.mod_revision, &pair.value))
     }
 
     /// Whether the list is of another store than the one known, or of an older state of it.
@@ -156,11 +155,8 @@ impl Listing {
         known.is_some_and(|known| known != self.cluster_id || older)
     }
 
-    /// The list has ended: what to do about it. None when its last page has not come.
+    /// The list has ended: what to do about it. None when it ended without a single page.
     pub(super) fn complete(mut self, model: &Model, known: Option<u64>) -> Option<Completed> {
-        if self.prefixes_left > 0 {
-            return None;
-        }
         let outcome = Outcome {
             number: self.number,
             cluster_id: self.cluster_id,
@@ -182,13 +178,13 @@ impl Listing {
 
 impl Completed {
     /// Makes the list's snapshot the one to start from, on a thread that may wait for the disk.
-    pub(super) fn keep_snapshot(self, status: &Arc<SyncStatus>) {
-        let Some(writer) = self.snapshot else { return };
+    pub(super) fn keep_snapshot(self, status: &Arc<SyncStatus>) -> Option<JoinHandle<()>> {
+        let writer = self.snapshot?;
         let status = Arc::clone(status);
-        tokio::task::spawn_blocking(move || match writer.finish() {
+        Some(tokio::task::spawn_blocking(move || match writer.finish() {
             Ok(()) => status.add(&status.snapshots, 1),
             Err(error) => snapshot_failed(&error, &status),
-        });
+        }))
     }
 }
 

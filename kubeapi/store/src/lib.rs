@@ -169,7 +169,7 @@ pub struct LeaseId(pub i64);
 #[async_trait]
 pub trait Store: Send + Sync {
     /// One page of all keys with `prefix`, at `at` (the newest when none), from key `from` on
-    /// (the start when none). A page holds about a MiB and, when any is left, at least one pair.
+    /// (the start when none). A page holds some MiB and, when any is left, at least one pair.
     /// `at` is the revision of the listing's first page, with `from` the page's `next`. Fails with
     /// [`StoreError::Compacted`] when `at` is gone: start over.
     async fn list_page(

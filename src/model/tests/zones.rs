@@ -1,4 +1,5 @@
-//! What zones have of their own: apexes, name servers, reverse records, and which zone a name is in.
+//! What zones have of their own: apexes, name servers, reverse records, and which zone a name is
+//! in.
 
 use expect_test::expect;
 

@@ -145,6 +145,21 @@ fn infer(
     })
 }
 
+/// TXT is kept under the infix label `txt`, without which the key is its owner.
+fn text_record(name: &Name, zones: &[Name], value: &Value<'_>) -> Result<Record, FormatError> {
+    let text = value.text.as_ref();
+    let text = text.ok_or_else(|| FormatError::field("text", "missing in a TXT record"))?;
+    let rdata =
+        Rdata::txt_split(text.as_bytes()).map_err(|error| FormatError::field("text", error))?;
+    let owner = without_infix(name, zones, &[b"txt"]).map(|(owner, _)| owner);
+    Ok(Record {
+        owner: owner.unwrap_or_else(|| name.clone()),
+        rtype: value.rtype,
+        ttl: value.ttl,
+        rdata,
+    })
+}
+
 /// The records of a checked value at the key `name`.
 fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>, FormatError> {
     let Value { rtype, ttl, .. } = value;
@@ -163,17 +178,7 @@ fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>,
         owner.unwrap_or_else(|| name.clone())
     };
     if rtype == RecordType::TXT {
-        let text = value
-            .text
-            .ok_or_else(|| FormatError::field("text", "missing in a TXT record"))?;
-        let rdata =
-            Rdata::txt_split(text.as_bytes()).map_err(|error| FormatError::field("text", error))?;
-        let owner = without_infix(name, zones, &[b"txt"]).map(|(owner, _)| owner);
-        return Ok(vec![record(
-            owner.unwrap_or_else(|| name.clone()),
-            rtype,
-            rdata,
-        )]);
+        return text_record(name, zones, &value).map(|record| vec![record]);
     }
     let host = value.host.ok_or_else(|| {
         FormatError::field("host", format_args!("missing in a record of type {rtype}"))

@@ -35,8 +35,6 @@ const LISTING_IDLE_MAX: Duration = Duration::from_secs(10);
 /// The snapshot that the next page of a listing is read from.
 struct Listing {
     revision: Revision,
-    /// Listings that have not come to their end.
-    readers: usize,
     used: Instant,
     snapshot: Arc<ReadTransaction>,
 }
@@ -126,10 +124,10 @@ impl StoreFile {
             }
             _ => {}
         }
-        match (&page.next, held) {
-            (Some(_), None) => self.hold_listing(page.revision, snapshot),
-            (None, Some(_)) => self.end_listing(page.revision),
-            _ => {}
+        // A listing of several prefixes at one revision begins each with another call: the end of
+        // a prefix is not the end of the listing. It ends by resting.
+        if held.is_none() {
+            self.hold_listing(page.revision, snapshot);
         }
         Ok(page)
     }
@@ -251,7 +249,7 @@ impl StoreFile {
             .iter_mut()
             .find(|listing| listing.revision == revision)
         {
-            listing.readers += 1;
+            listing.used = Instant::now();
             return;
         }
         if listings.len() >= OPEN_LISTINGS_MAX {
@@ -260,19 +258,15 @@ impl StoreFile {
         }
         listings.push(Listing {
             revision,
-            readers: 1,
             used: Instant::now(),
             snapshot,
         });
     }
 
-    fn end_listing(&self, revision: Revision) {
-        self.listings().retain_mut(|listing| {
-            if listing.revision == revision {
-                listing.readers = listing.readers.saturating_sub(1);
-            }
-            listing.readers > 0
-        });
+    /// Lets go of what rested too long. Called by the writer, because it is writes that make the
+    /// file grow under a snapshot.
+    pub(super) fn drop_rested_listings(&self) {
+        drop_rested(&mut self.listings());
     }
 }
 

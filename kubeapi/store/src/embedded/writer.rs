@@ -109,6 +109,7 @@ impl Writer {
     }
 
     fn commit(&mut self, group: Vec<Request>) {
+        self.file.drop_rested_listings();
         let (changes, replies): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|request| (request.change, request.reply))

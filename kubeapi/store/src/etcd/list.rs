@@ -1,6 +1,7 @@
-//! Listings of etcd in pages of about a MiB.
+//! Listings of etcd in pages of some MiB. etcd 3.4 walks all that is left of the range for every
+//! page (a second for two million keys), so few large pages are much cheaper than many small ones.
 //!
-//! etcd limits a page by keys only. How many keys make a MiB is learnt from page to page; a page
+//! etcd limits a page by keys only. How many keys make a page is learnt from page to page; a page
 //! larger than what we are willing to decode is asked for again with fewer keys, down to one.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,13 +14,16 @@ use super::{MESSAGE_BYTES_MAX, pair, range_end, range_start};
 use crate::{Page, Revision, StoreError};
 
 /// Keys asked for before anything is known about their size.
-pub(super) const FIRST_PAGE_KEYS: i64 = 512;
+pub(super) const FIRST_PAGE_KEYS: i64 = 4_096;
 
 /// Keys in one page however small they are.
-const PAGE_KEYS_MAX: i64 = 16_384;
+const PAGE_KEYS_MAX: i64 = 262_144;
+
+/// A page may have so many times the keys of the one before: sizes may differ along the range.
+const GROWTH_MAX: i64 = 8;
 
 /// Bytes of keys and values that a page should have.
-const PAGE_BYTES: i64 = 1 << 20;
+const PAGE_BYTES: i64 = 24 << 20;
 
 /// One page of a listing, from key `start` on.
 pub(super) async fn list_page(
@@ -102,7 +106,7 @@ fn keys_next(asked: i64, count: usize, bytes: usize) -> i64 {
         return asked;
     }
     let fitting = PAGE_BYTES * count / bytes.max(1);
-    fitting.clamp(1, (asked * 2).min(PAGE_KEYS_MAX))
+    fitting.clamp(1, (asked * GROWTH_MAX).min(PAGE_KEYS_MAX))
 }
 
 #[cfg(test)]
@@ -110,15 +114,15 @@ mod tests {
     use super::keys_next;
 
     #[test]
-    fn pages_grow_and_shrink_to_a_mib() {
+    fn pages_grow_and_shrink_to_their_size() {
         for (asked, count, bytes, expected) in [
-            (512, 512, 51_200, 1024),          // small values: twice as many
-            (512, 512, 8 << 20, 64),           // large values: as many as fit
-            (512, 5, 5 << 20, 1),              // one each
-            (1, 1, 100, 2),                    // and out of it again
-            (512, 100, 10_000, 512),           // the last page
-            (512, 0, 0, 512),                  // nothing there
-            (16_384, 16_384, 163_840, 16_384), // the bound
+            (512, 512, 51_200, 4096),             // small values: eight times as many
+            (512, 512, 48 << 20, 256),            // large values: as many as fit
+            (512, 5, 120 << 20, 1),               // one each
+            (1, 1, 100, 8),                       // and out of it again
+            (512, 100, 10_000, 512),              // the last page
+            (512, 0, 0, 512),                     // nothing there
+            (262_144, 262_144, 900_000, 262_144), // the bound
         ] {
             assert_eq!(
                 keys_next(asked, count, bytes),

@@ -97,7 +97,7 @@ async fn options_that_make_no_sense_are_refused() {
                 tls,
                 ..endpoints(&["https://127.0.0.1:1"])
             },
-            "store refused: /absent/cert.pem: No such file or directory (os error 2)",
+            "store refused: /absent/ca.pem: No such file or directory (os error 2)",
         ),
         (
             EtcdOptions {

@@ -1,0 +1,17 @@
+//! Black-box scenarios: the built program with real etcd, real dig and raw messages.
+//!
+//! One binary for all, so that it links once. Each module starts what it needs on ports of its
+//! own; modules run side by side. A missing etcd or dig is a failure.
+
+mod addresses;
+mod bad_values;
+mod cases;
+mod change;
+mod flood;
+mod formats;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod limits;
+mod outage;
+mod policies;
+mod start;

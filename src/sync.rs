@@ -29,12 +29,14 @@ use crate::delta::{CHANGES_PER_DELTA_MAX, Change, Delta};
 use crate::fan_out::FanOut;
 use crate::model::{Adds, Model};
 
+mod known;
 mod listing;
 mod quiet;
 pub mod routes;
 pub mod snapshot;
 pub mod status;
 
+use known::Known;
 use listing::{Completed, Listing, Outcome, Part};
 use quiet::Quiet;
 pub use routes::Routes;
@@ -73,6 +75,7 @@ pub struct Sync {
     options: SyncOptions,
     spread: Spread,
     watch: Option<mpsc::Receiver<Result<WatchBatch, StoreError>>>,
+    known: Known,
     listing: Option<Listing>,
     list_number: u64,
     list_due: Instant,
@@ -110,6 +113,7 @@ impl Sync {
     ) -> Sync {
         Sync {
             store,
+            known: Known::new(routes.listed()),
             routes,
             model,
             fan_out,
@@ -152,7 +156,11 @@ impl Sync {
             Turn::Page(Some(Err(error))) => self.list_failed(&error),
             Turn::Page(None) => self.list_failed(&ended_early()),
             Turn::ListDue => self.start_list(),
-            Turn::Flush => self.fan_out.flush(),
+            Turn::Flush => {}
+        }
+        // At every turn: the timer alone would never fire while changes come faster than it.
+        if self.fan_out.behind() > 0 {
+            self.fan_out.flush();
         }
         self.status
             .cores_behind
@@ -243,7 +251,9 @@ impl Sync {
                 former_revision, "store is another one or an older state of itself"
             );
             self.model.forget_revisions();
+            self.known.replaced(outcome.revision);
         }
+        self.known.listed(outcome.revision);
         for pair in &completed.differing {
             self.take_pair(pair, outcome.number);
         }
@@ -339,7 +349,11 @@ impl Sync {
                 self.delivered = self.delivered.max(revision);
                 self.revision = self.revision.max(revision);
             }
-            WatchBatch::Events { revision, events } => {
+            WatchBatch::Events {
+                revision,
+                mut events,
+            } => {
+                self.known.retain_new(&mut events);
                 self.delivered = self.delivered.max(revision);
                 self.revision = self.revision.max(revision);
                 self.status.add(&self.status.events, events.len() as u64);

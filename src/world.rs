@@ -211,7 +211,7 @@ impl World {
             reply.error = Some(ExtendedError::NotReady);
             return self.empty(asked, &reply, Rcode::ServFail, out);
         }
-        let opt = edns.map(|edns| opt(&self.settings, asked, edns, None));
+        let opt = edns.map(|edns| opt(&self.settings, asked, edns, None, query.question_end));
         let opt = opt.as_ref();
         let mut limit = asked.limit(edns, &self.settings);
         if query.qtype == rtype::ANY && asked.transport == Transport::Udp {
@@ -246,7 +246,7 @@ impl World {
             Some(text) => {
                 let opt = reply
                     .edns
-                    .map(|edns| opt(&self.settings, asked, edns, None));
+                    .map(|edns| opt(&self.settings, asked, edns, None, query.question_end));
                 let limit = asked.limit(reply.edns, &self.settings);
                 let wanted = matches!(query.qtype, rtype::TXT | rtype::ANY);
                 Writer::new(asked.octets, query.question_end, out, limit, opt.as_ref())
@@ -265,7 +265,7 @@ impl World {
     ) -> Finished {
         let opt = reply
             .edns
-            .map(|edns| opt(&self.settings, asked, edns, reply.error));
+            .map(|edns| opt(&self.settings, asked, edns, reply.error, reply.question_end));
         let limit = asked.limit(reply.edns, &self.settings);
         Writer::new(asked.octets, reply.question_end, out, limit, opt.as_ref())
             .finish_empty(rcode, opt.as_ref())
@@ -301,12 +301,13 @@ fn opt<'s>(
     asked: &Asked<'_>,
     edns: &Edns<'_>,
     error: Option<ExtendedError>,
+    question_end: usize,
 ) -> Opt<'s> {
     let cookie = edns.cookie.map(|cookie| {
         let (server, _) = settings.cookies.answer(&cookie, asked.client, asked.now_s);
         (cookie.client, server)
     });
-    Opt {
+    let opt = Opt {
         payload_max: settings.udp_payload_max,
         dnssec_ok: edns.dnssec_ok,
         cookie,
@@ -314,5 +315,13 @@ fn opt<'s>(
         keepalive: (edns.keepalive && asked.transport == Transport::Tcp)
             .then_some(settings.keepalive),
         error,
+    };
+    // A long identity beside a long question is left out where both do not fit.
+    if question_end + opt.len() > asked.limit(Some(edns), settings) {
+        return Opt { nsid: None, ..opt };
     }
+    opt
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,7 +137,8 @@ impl Listing {
     /// Whether the pair says something that the model does not know and nothing newer contradicts.
     pub(super) fn takes(&self, model: &Model, pair: &KeyValue, known: Option<u64>) -> bool {
         let revision = self.revision.unwrap_or(0);
-        let newer = |told: i64| told > revision && !self.is_replaced(known);
+        // Before the first complete list there is no watch that could have told newer things.
+        let newer = |told: i64| known.is_some() && told > revision && !self.is_replaced(known);
         let deleted = self.deleted_since.get(&pair.key).copied();
         let held = model.stamp(&pair.key);
         if deleted.is_some_and(newer) || held.is_some_and(|held| newer(held.mod_revision)) {

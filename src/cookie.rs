@@ -45,6 +45,15 @@ impl<'m> CookieOption<'m> {
     }
 }
 
+/// A cookie that one of our secrets made.
+#[derive(Debug, Clone, Copy)]
+struct Good {
+    /// Seconds since it was made; 0 when it is from ahead of our clock.
+    age_s: u32,
+    /// The secret that made it is the one that signs now.
+    current: bool,
+}
+
 /// The secrets that make and verify server cookies.
 #[derive(Debug, Clone)]
 pub struct CookieSecrets(Vec<[u8; 16]>);
@@ -67,9 +76,15 @@ impl CookieSecrets {
         client: IpAddr,
         now_s: u32,
     ) -> ([u8; SERVER_LEN], bool) {
-        let good = self.age_of_good(cookie, client, now_s);
+        let good = self.judge(cookie, client, now_s);
         match (good, <[u8; SERVER_LEN]>::try_from(cookie.server)) {
-            (Some(age_s), Ok(same)) if age_s <= RENEW_AGE_S => (same, true),
+            (
+                Some(Good {
+                    age_s,
+                    current: true,
+                }),
+                Ok(same),
+            ) if age_s <= RENEW_AGE_S => (same, true),
             _ => (self.make(&cookie.client, client, now_s), good.is_some()),
         }
     }
@@ -84,9 +99,8 @@ impl CookieSecrets {
         made
     }
 
-    /// Seconds since a good cookie was made (0 when it is from ahead of our clock); none for a bad
-    /// one.
-    fn age_of_good(&self, cookie: &CookieOption<'_>, client: IpAddr, now_s: u32) -> Option<u32> {
+    /// What is known of a good cookie; none for a bad one.
+    fn judge(&self, cookie: &CookieOption<'_>, client: IpAddr, now_s: u32) -> Option<Good> {
         let (prefix, made) = cookie.server.split_first_chunk::<8>()?;
         if made.len() != 8 || prefix[0] != 1 {
             return None;
@@ -97,7 +111,7 @@ impl CookieSecrets {
         if !(-(AHEAD_MAX_S as i32)..=AGE_MAX_S as i32).contains(&age_s) {
             return None;
         }
-        let known = self.0.iter().any(|secret| {
+        let signed_by = self.0.iter().position(|secret| {
             let expected = hash(secret, &cookie.client, prefix, client);
             // No early exit: how many octets agree must not show in the time.
             expected
@@ -106,7 +120,10 @@ impl CookieSecrets {
                 .fold(0, |differ, (a, b)| differ | (a ^ b))
                 == 0
         });
-        known.then_some(age_s.max(0) as u32)
+        signed_by.map(|place| Good {
+            age_s: age_s.max(0) as u32,
+            current: place == 0,
+        })
     }
 }
 
@@ -184,7 +201,8 @@ mod tests {
         let made = "010000005cf7c609a6bb79d16625507a";
         let signed_anew = check(&[ROLLED], client, address, sent, 1559741961);
         assert_eq!(signed_anew, (made.into(), false));
-        assert!(check(&[ROLLED, FORMER], client, address, sent, 1559741961).1);
+        let renewed = check(&[ROLLED, FORMER], client, address, sent, 1559741961);
+        assert_eq!(renewed, (made.into(), true));
     }
 
     #[test]

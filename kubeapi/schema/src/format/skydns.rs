@@ -74,8 +74,10 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
                 format_args!("{strip} labels of {labels} leave no owner"),
             )
         })?;
+    // The writers' JSON leaves a TTL of 0 out, so 0 means none was given.
     let ttl = std::mem::take(&mut stored.ttl)
         .ttl()?
+        .filter(|ttl| *ttl > 0)
         .unwrap_or(TTL_DEFAULT_S);
     let group = std::mem::take(&mut stored.group)
         .filled_text("group")?

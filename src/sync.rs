@@ -35,6 +35,7 @@ mod quiet;
 pub mod routes;
 pub mod snapshot;
 pub mod status;
+mod watching;
 
 use known::Known;
 use listing::{Completed, Listing, Outcome, Part};
@@ -76,6 +77,7 @@ pub struct Sync {
     spread: Spread,
     watch: Option<mpsc::Receiver<Result<WatchBatch, StoreError>>>,
     known: Known,
+    watch_started: Instant,
     listing: Option<Listing>,
     list_number: u64,
     list_due: Instant,
@@ -121,6 +123,7 @@ impl Sync {
             options,
             spread: Spread::new(u64::from(std::process::id()).rotate_left(17) ^ process_ms()),
             watch: None,
+            watch_started: Instant::now(),
             listing: None,
             list_number: 0,
             list_due: Instant::now(),
@@ -292,7 +295,9 @@ impl Sync {
         self.revision = self.revision.max(completed.revision);
         if self.watch.is_none() {
             // What the former watch delivered after the list's revision need not come again.
-            self.start_watch(self.delivered.max(completed.revision) + 1);
+            let from = self.delivered.max(completed.revision) + 1;
+            self.watch = Some(watching::start(&self.store, self.routes.listed(), from));
+            self.watch_started = Instant::now();
         }
         self.status.add(&self.status.lists, 1);
         self.publish();
@@ -314,32 +319,6 @@ impl Sync {
             lost,
             names, "list would remove most names: held until a second one agrees"
         );
-    }
-
-    fn start_watch(&mut self, from: i64) {
-        let (sender, receiver) = mpsc::channel(IN_FLIGHT_MAX);
-        let (store, prefixes) = (Arc::clone(&self.store), self.routes.listed());
-        tokio::spawn(async move {
-            let mut watch = match store.watch(&prefixes, from).await {
-                Ok(watch) => watch,
-                Err(error) => return drop(sender.send(Err(error)).await),
-            };
-            let established = WatchBatch::Progress { revision: from - 1 };
-            if sender.send(Ok(established)).await.is_err() {
-                return;
-            }
-            loop {
-                let batch = tokio::select! {
-                    batch = watch.next() => batch,
-                    () = sender.closed() => return,
-                };
-                let failed = batch.is_err();
-                if sender.send(batch).await.is_err() || failed {
-                    return;
-                }
-            }
-        });
-        self.watch = Some(receiver);
     }
 
     fn take_batch(&mut self, batch: WatchBatch) {
@@ -368,7 +347,6 @@ impl Sync {
 
     /// A watch delivers: the outage, if there was one, is over.
     fn store_answers(&mut self) {
-        self.retry = RETRY_MIN;
         self.status.connected();
         if let Some(failures) = self.outages.end() {
             info!(revision = self.revision, failures, "store answers again");
@@ -376,14 +354,6 @@ impl Sync {
     }
 
     fn take_event(&mut self, event: Event) {
-        // A watch of several prefixes may repeat what it has told.
-        let held = self
-            .model
-            .stamp(&event.key)
-            .map_or(0, |stamp| stamp.mod_revision);
-        if event.revision <= held {
-            return;
-        }
         match event.value {
             Some(value) => {
                 let pair = KeyValue {
@@ -480,6 +450,10 @@ impl Sync {
 
     fn watch_failed(&mut self, error: &StoreError) {
         self.watch = None;
+        // A store that lists but does not let watch for long must not be listed all the time.
+        if self.watch_started.elapsed() > RETRY_MAX {
+            self.retry = RETRY_MIN;
+        }
         self.status.add(&self.status.watch_failures, 1);
         self.failed("watch", error);
     }

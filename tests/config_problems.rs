@@ -332,7 +332,7 @@ fn secrets_are_not_repeated() {
         expect![[r#"
             bad.toml:2: answer.cookie_secrets[0]: is not a secret (16 characters); write 32 hex digits (`openssl rand -hex 16`)
             bad.toml:2: answer.cookie_secrets[1]: is not a secret (32 characters); write 32 hex digits (`openssl rand -hex 16`)
-            bad.toml:3: answer.identity: is not an identity; write at most 255 printable ASCII characters"#]],
+            bad.toml:3: answer.identity: is not an identity; write at most 64 printable ASCII characters"#]],
     );
     let twice = "'000102030405060708090a0b0c0d0e0f', '000102030405060708090A0B0C0D0E0F'";
     check(

@@ -10,6 +10,8 @@ const EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Quiet {
     spoke: Option<Instant>,
     hidden: u64,
+    /// The matter as it stands was spoken of.
+    said: bool,
 }
 
 impl Quiet {
@@ -20,11 +22,13 @@ impl Quiet {
             return None;
         }
         self.spoke = Some(Instant::now());
+        self.said = true;
         Some(std::mem::take(&mut self.hidden))
     }
 
-    /// The matter is over: how many were left unsaid, if it was ever spoken of.
+    /// The matter is over: how many were left unsaid, if it was spoken of. One that comes and goes
+    /// is not spoken of more often for that.
     pub(super) fn end(&mut self) -> Option<u64> {
-        self.spoke.take().map(|_| std::mem::take(&mut self.hidden))
+        std::mem::take(&mut self.said).then(|| std::mem::take(&mut self.hidden))
     }
 }

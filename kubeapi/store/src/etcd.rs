@@ -25,8 +25,8 @@ mod list;
 mod members;
 mod watch;
 
-/// The largest message taken from etcd: a page whose values are larger than those it was sized by, or
-/// a single value, whatever etcd's limit of a request is set to within reason.
+/// The largest message taken from etcd: a page whose values are larger than those it was sized by,
+/// or a single value, whatever etcd's limit of a request is set to within reason.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
 /// Where etcd is and who we are to it.

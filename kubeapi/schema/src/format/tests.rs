@@ -359,7 +359,7 @@ fn a_tree_of_skydns() {
             labels
             1.rails.east.skydns.local. 300 IN SRV 20 50 8080 1.rails.east.skydns.local.
             ; subtree ; group g1 of 5 labels
-            2.rails.east.skydns.local. 0 IN SRV 10 100 8082 server2.example. ; subtree
+            2.rails.east.skydns.local. 300 IN SRV 10 100 8082 server2.example. ; subtree
             1.mx.skydns.local. 300 IN MX 5 mail.example. ; subtree
             mx.skydns.local. 300 IN A 10.0.0.25
             mx.skydns.local. 300 IN MX 10 mx.skydns.local.

@@ -198,6 +198,10 @@ fn answers_of_each_kind() {
         t. 30 IN NS ns.t.
         additional ns.t. 30 IN A 10.0.0.1"#]],
     );
+}
+
+#[test]
+fn soa_referral_and_what_does_not_exist() {
     check(
         "t",
         rtype::SOA,

@@ -11,7 +11,6 @@
 
 mod cpus;
 mod reader;
-mod reverse;
 mod sections;
 mod values;
 

@@ -11,7 +11,7 @@ use axum::http::Uri;
 use containerdns_schema::Name;
 use toml::de::DeValue;
 
-use super::reverse::reverse_zones;
+use containerdns_schema::reverse::reverse_zones;
 
 /// What a value is, for messages.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {

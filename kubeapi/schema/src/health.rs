@@ -13,7 +13,7 @@ use crate::format::json::{self, List, Scalar, quoted};
 use crate::format::{FormatError, VALUE_LEN_MAX, key};
 
 /// Whether a backend answered its probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     /// It did.

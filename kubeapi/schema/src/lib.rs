@@ -14,6 +14,8 @@ pub mod name;
 mod presentation;
 pub mod rdata;
 pub mod record;
+pub mod rest;
+pub mod reverse;
 #[cfg(test)]
 mod wrapped;
 pub mod zonefile;

@@ -6,10 +6,13 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use containerdns_schema::Name;
+use crate::name::Name;
 
 /// The reverse zones of `text`, an address prefix such as `10.0.0.0/8`, or what is wrong with it.
-pub(super) fn reverse_zones(text: &str) -> Result<Vec<Name>, String> {
+///
+/// # Errors
+/// A sentence of the form "what is wrong; what would be right".
+pub fn reverse_zones(text: &str) -> Result<Vec<Name>, String> {
     let form = || {
         format!(
             "`{text}` is not an address prefix; write one such as \"10.0.0.0/8\" or \"fd00::/8\""

@@ -4,19 +4,24 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# Commands that a build needs, and those that the tests need beside them, with their packages.
-BUILD_NEEDS := protoc:protobuf-compiler git:git cc:build-essential
+# Commands and files that a build needs, and those that the tests need beside them, with their
+# packages.
+BUILD_NEEDS := protoc:protobuf-compiler \
+	/usr/include/google/protobuf/descriptor.proto:libprotobuf-dev git:git cc:build-essential
 TEST_NEEDS  := $(BUILD_NEEDS) etcd:etcd-server etcdctl:etcd-client dig:bind9-dnsutils \
 	update-ca-certificates:ca-certificates
 
-# $(call need,LIST): installs the packages of LIST whose command is missing. Debian's etcd-server
+# $(call need,LIST): installs the packages of LIST whose command or file is missing. Debian's etcd-server
 # starts a service when it is installed: a policy-rc.d that says 101 keeps it from doing so, and is
 # removed again. Without root and without sudo it names what to install and stops.
 define need
 	@set -euo pipefail; missing=(); \
 	PATH="$$PATH:/usr/sbin:/sbin"; \
 	for need in $(1); do \
-	  command -v "$${need%%:*}" >/dev/null || missing+=("$${need##*:}"); \
+	  case "$${need%%:*}" in \
+	    /*) test -e "$${need%%:*}" ;; \
+	    *) command -v "$${need%%:*}" >/dev/null ;; \
+	  esac || missing+=("$${need##*:}"); \
 	done; \
 	if [ "$${#missing[@]}" -gt 0 ]; then \
 	  echo "installing from Debian: $${missing[*]}"; \

@@ -299,7 +299,7 @@ fn bundle_pair(path: &str, number: usize, rrsets: &[Rrset]) -> Result<KeyValue, 
     let key = bundle::key(path, FILE_CLUSTER, Kind::Services, "records", &number);
     Ok(KeyValue {
         key,
-        value: bundle::encode(rrsets)?,
+        value: bundle::encode(rrsets, None)?,
         mod_revision: 0,
     })
 }

@@ -1,7 +1,16 @@
 //! The control plane of ContainerDNS: what writes the store that DNS nodes read.
 //!
-//! Its crates are here already: `containerdns-schema` (what keys and values mean) and
-//! `containerdns-store` (etcd v3 and the embedded store). The roles that use them are not in this
-//! release.
+//! In this release it has one role, the REST API ([`api`]): [`mirror`] keeps [`records`] equal to
+//! the store, [`plan`] turns a request into one guarded transaction, [`tokens`] say who may. The
+//! program is `containerdns-kubeapi`; `containerdns standalone` runs the same parts in its own
+//! process.
 
 #![forbid(unsafe_code)]
+
+pub mod api;
+pub mod config;
+pub mod mirror;
+pub mod plan;
+pub mod records;
+pub mod serve;
+pub mod tokens;

@@ -1,16 +1,24 @@
-//! The `containerdns-kubeapi` program: the control plane's command line.
-//!
-//! Its roles (REST API, Kubernetes watch, health prober) are not in this release; the program says
-//! so and ends, so that nobody takes a silent process for a working one.
+//! The `containerdns-kubeapi` program: reads the command line and the configuration, starts the
+//! log, and hands over to the library. Only this file prints and ends the process.
 
 #![forbid(unsafe_code)]
 
+use std::fmt::Display;
+use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Parser;
+use containerdns_kubeapi::config::Config;
+use containerdns_kubeapi::serve;
+use tracing_subscriber::EnvFilter;
 
-/// Control plane of ContainerDNS: REST API, Kubernetes watch, health prober.
+/// Exit status for a configuration that has problems, as for a wrong command line.
+const EXIT_PROBLEMS: u8 = 2;
+/// What to log, in the syntax of `EnvFilter`: `debug`, `info,containerdns_kubeapi=debug`.
+const LOG_VARIABLE: &str = "CONTAINERDNS_LOG";
+
+/// Control plane of ContainerDNS: the REST API over the store.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
 struct CommandLine {
@@ -19,10 +27,39 @@ struct CommandLine {
     config: PathBuf,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let CommandLine { config } = CommandLine::parse();
-    bail!(
-        "{}: no role of containerdns-kubeapi is in this release",
-        config.display()
-    )
+    start_log();
+    let config = match Config::load(&config) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(EXIT_PROBLEMS);
+        }
+    };
+    match serve::run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("containerdns-kubeapi: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs to standard error, from `info` on unless [`LOG_VARIABLE`] says otherwise.
+fn start_log() {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "why the command failed, whatever is logged"
+)]
+fn complain(line: impl Display) {
+    eprintln!("{line}");
 }

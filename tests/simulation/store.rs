@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use containerdns::choice::Spread;
 use containerdns_store::{
-    Event, Guard, KeyValue, LeaseId, Operation, Outcome, Page, Revision, Store, StoreError, Watch,
+    Event, Guard, KeyValue, LeaseId, Operation, Outcome, Page, Past, Revision, Store, StoreError, Watch,
     WatchBatch,
 };
 use tokio::sync::Notify;
@@ -240,6 +240,10 @@ impl Store for ModelStore {
             pairs,
             next,
         })
+    }
+
+    async fn history(&self, _: &[u8], _: usize) -> Result<Past, StoreError> {
+        Err(StoreError::Refused("not simulated".into()))
     }
 
     async fn watch(

@@ -217,6 +217,20 @@ pub fn decode(
     }
 }
 
+/// The key of a name behind `prefix`, in lower case: `/changes/test/a/www` for `www.a.test`.
+#[must_use]
+pub fn name_key(prefix: &str, name: &Name) -> Vec<u8> {
+    key::path_from_labels(prefix, name.to_lower().labels(), false)
+}
+
+/// The name of a key that [`name_key`] made.
+///
+/// # Errors
+/// [`FormatError::Key`] or [`FormatError::KeyName`] for any other key.
+pub fn name_of_key(prefix: &str, key: &[u8]) -> Result<Name, FormatError> {
+    key::name_from_path(key::behind_prefix(prefix, key)?)
+}
+
 /// The text of a TXT record that a JSON string can hold: strings of 255 octets, the last shorter.
 fn joined_text(rdata: &Rdata) -> Result<Vec<u8>, EncodeError> {
     let text: Vec<u8> = rdata.strings().flatten().copied().collect();

@@ -335,11 +335,18 @@ impl Hash for Name {
 /// Canonical order: labels from the right, as octets in lower case (RFC 4034 section 6.1).
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let lower = |label: &[u8]| label.to_ascii_lowercase();
-        self.labels()
-            .rev()
-            .map(lower)
-            .cmp(other.labels().rev().map(lower))
+        let (ours, theirs) = (self.labels(), other.labels());
+        let counts = ours.len().cmp(&theirs.len());
+        let lower = |label: &'_ [u8], other: &'_ [u8]| {
+            let ours = label.iter().map(u8::to_ascii_lowercase);
+            ours.cmp(other.iter().map(u8::to_ascii_lowercase))
+        };
+        let mut labels = ours.rev().zip(theirs.rev());
+        let differing = labels.find_map(|(a, b)| match lower(a, b) {
+            Ordering::Equal => None,
+            order => Some(order),
+        });
+        differing.unwrap_or(counts)
     }
 }
 

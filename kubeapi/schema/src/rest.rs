@@ -18,7 +18,7 @@ use crate::record::{Record, RecordType};
 pub mod request;
 mod zones;
 
-pub use request::{Change, NameChange, NewRecord, RequestError, Selector};
+pub use request::{Change, NameChange, NewRecord, RequestError, Selector, check_user};
 pub use zones::Zones;
 
 /// The octets of a request's body at most; one with more is answered 413.

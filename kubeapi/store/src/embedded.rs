@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::check;
-use crate::{Guard, LeaseId, Operation, Outcome, Page, Revision, Store, StoreError, Watch};
+use crate::{Guard, LeaseId, Operation, Outcome, Page, Past, Revision, Store, StoreError, Watch};
 use file::StoreFile;
 use writer::{Answer, Change, Request};
 
@@ -107,6 +107,12 @@ impl Store for EmbeddedStore {
         run_blocking(move || file.list_page(&prefix, &start, at)).await
     }
 
+    async fn history(&self, key: &[u8], max: usize) -> Result<Past, StoreError> {
+        let file = Arc::clone(&self.file);
+        let key = key.to_vec();
+        run_blocking(move || file.history(&key, max)).await
+    }
+
     async fn watch(
         &self,
         prefixes: &[Vec<u8>],
@@ -125,8 +131,8 @@ impl Store for EmbeddedStore {
     ) -> Result<Outcome, StoreError> {
         let bytes = check::transaction(guards, operations)?;
         if bytes > TRANSACTION_BYTES_MAX {
-            return Err(StoreError::Refused(format!(
-                "a transaction of {bytes} bytes is too large; at most {TRANSACTION_BYTES_MAX}"
+            return Err(StoreError::TooLarge(format!(
+                "{bytes} bytes; at most {TRANSACTION_BYTES_MAX}"
             )));
         }
         let change = Change::Transact {

@@ -16,11 +16,13 @@ use async_trait::async_trait;
 use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp, TxnOpResponse};
 
 use crate::{
-    Guard, KeyValue, LeaseId, Operation, Outcome, Page, Revision, Store, StoreError, Watch, check,
+    Guard, KeyValue, LeaseId, Operation, Outcome, Page, Past, Revision, Store, StoreError, Watch,
+    check,
 };
 use members::{Members, Repeat};
 
 mod fault;
+mod history;
 mod list;
 mod members;
 mod watch;
@@ -81,6 +83,10 @@ impl Store for EtcdStore {
     ) -> Result<Page, StoreError> {
         let start = from.unwrap_or(prefix).max(prefix);
         list::list_page(&self.members, &self.page_keys, prefix, start, at).await
+    }
+
+    async fn history(&self, key: &[u8], max: usize) -> Result<Past, StoreError> {
+        history::history(&self.members, key, max).await
     }
 
     async fn watch(
@@ -190,7 +196,7 @@ fn explain_refusal(error: StoreError, bytes: usize, operations: &[Operation]) ->
     });
     match (error, lease) {
         (StoreError::Refused(reason), _) if fault::is_too_large(&reason) => {
-            StoreError::Refused(format!("a transaction of {bytes} bytes: {reason}"))
+            StoreError::TooLarge(format!("{} operations of {bytes} bytes: {reason}", operations.len()))
         }
         (error, Some(lease)) => name_lease(error, lease),
         (error, None) => error,

@@ -2,7 +2,7 @@
 //!
 //! A store is an ordered map from key to value with one global, growing revision. The trait is as
 //! small as its users need: list a prefix at one revision in pages bounded by bytes, watch prefixes
-//! from a revision, a guarded transaction, a lease. [`etcd`] speaks etcd v3; [`embedded`] keeps the
+//! from a revision, the past of one key, a guarded transaction, a lease. [`etcd`] speaks etcd v3; [`embedded`] keeps the
 //! same promises over redb in this process. One contract test suite runs against both.
 //!
 //! Not here: what keys and values mean (that is `containerdns-schema`) and when to list again
@@ -42,6 +42,15 @@ pub struct Page {
     pub pairs: Vec<KeyValue>,
     /// Where the next page starts; none after the last.
     pub next: Option<Vec<u8>>,
+}
+
+/// The values that one key had, as far back as the store still has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// Newest first; empty when the key does not exist.
+    pub pairs: Vec<KeyValue>,
+    /// Whether the last pair is the value that the key was created with.
+    pub complete: bool,
 }
 
 /// One change that a watch saw.
@@ -179,6 +188,10 @@ pub trait Store: Send + Sync {
         at: Option<Revision>,
     ) -> Result<Page, StoreError>;
 
+    /// The values of `key` since it was created, `max` of them at most. What was compacted is
+    /// missing, which is no error.
+    async fn history(&self, key: &[u8], max: usize) -> Result<Past, StoreError>;
+
     /// Every change of keys with any of `prefixes` from revision `from` on (inclusive, at least 1;
     /// it may lie ahead of the store's). Fails, or ends later, with [`StoreError::Compacted`] when
     /// `from` is gone.
@@ -232,6 +245,9 @@ pub enum StoreError {
     /// The store refused: full, too large, not authorized. Trying again will not help by itself.
     #[error("store refused: {0}")]
     Refused(String),
+    /// The transaction is larger, or has more operations, than the store takes: split it.
+    #[error("store takes no transaction of that size: {0}")]
+    TooLarge(String),
     /// No space is left (etcd quota or disk).
     #[error("store has no space left: {0}")]
     NoSpace(String),

@@ -1,9 +1,13 @@
 //! All records of one Kubernetes object in one key: what `containerdns-kubeapi` writes.
 //!
-//! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods.
-//! Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":["presentation format",...]},...]}`; `ttl`
-//! may be left out. Fields not named here are ignored, another `v` is refused. One bad RRset makes
-//! the whole bundle bad: half an object is not served.
+//! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
+//! records. Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":["presentation format",...]},...]}`;
+//! `ttl` may be left out. Fields not named here are ignored, another `v` is refused. One bad RRset
+//! makes the whole bundle bad: half an object is not served.
+//!
+//! The kind records is for what comes from no object of Kubernetes: the REST API keeps there, in
+//! the cluster [`API_CLUSTER`], one key a name with the records that the `containerdns` tree cannot
+//! hold; then `user` stands beside `v`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +25,9 @@ use crate::record::{Record, RecordType};
 /// The version of the value's form.
 const VERSION: u32 = 1;
 
+/// The cluster in the keys of the REST API.
+pub const API_CLUSTER: &str = "api";
+
 /// The kind of Kubernetes object that a bundle comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -30,6 +37,8 @@ pub enum Kind {
     EndpointSlices,
     /// A Pod.
     Pods,
+    /// A name of the REST API.
+    Records,
 }
 
 /// The kind as a segment of the key.
@@ -39,6 +48,7 @@ impl fmt::Display for Kind {
             Self::Services => "services",
             Self::EndpointSlices => "endpointslices",
             Self::Pods => "pods",
+            Self::Records => "records",
         })
     }
 }
@@ -164,7 +174,7 @@ fn check_key(prefix: &str, key: &[u8]) -> Result<(), FormatError> {
     match segments[..] {
         [
             cluster,
-            b"services" | b"endpointslices" | b"pods",
+            b"services" | b"endpointslices" | b"pods" | b"records",
             namespace,
             name,
         ] if ![cluster, namespace, name]
@@ -174,7 +184,7 @@ fn check_key(prefix: &str, key: &[u8]) -> Result<(), FormatError> {
             Ok(())
         }
         _ => Err(FormatError::Key(
-            "a bundle's is <cluster>/<services|endpointslices|pods>/<namespace>/<name>".into(),
+            "a bundle's is <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>".into(),
         )),
     }
 }
@@ -186,14 +196,40 @@ pub fn key(prefix: &str, cluster: &str, kind: Kind, namespace: &str, name: &str)
     format!("{stem}/{cluster}/{kind}/{namespace}/{name}").into_bytes()
 }
 
+/// The key of a name of the REST API, in its zone.
+#[must_use]
+pub fn api_key(prefix: &str, zone: &Name, name: &Name) -> Vec<u8> {
+    let segment = |name: &Name| {
+        let text = name.to_lower().to_string();
+        let text = text.strip_suffix('.').unwrap_or(&text);
+        text.replace('/', "\\047")
+    };
+    key(
+        prefix,
+        API_CLUSTER,
+        Kind::Records,
+        &segment(zone),
+        &segment(name),
+    )
+}
+
+/// What all keys of the REST API start with.
+#[must_use]
+pub fn api_prefix(prefix: &str) -> String {
+    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
+    format!("{stem}/{API_CLUSTER}/{}/", Kind::Records)
+}
+
 /// Writes the value of a bundle.
 ///
 /// # Errors
 /// [`EncodeError::ValueTooLarge`] when the value, or its number of records, exceeds the limit.
-pub fn encode(rrsets: &[Rrset]) -> Result<Vec<u8>, EncodeError> {
+pub fn encode(rrsets: &[Rrset], user: Option<&str>) -> Result<Vec<u8>, EncodeError> {
     #[derive(Serialize)]
     struct Written<'a> {
         v: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<&'a str>,
         rrsets: Vec<WrittenRrset<'a>>,
     }
     #[derive(Serialize)]
@@ -217,6 +253,7 @@ pub fn encode(rrsets: &[Rrset]) -> Result<Vec<u8>, EncodeError> {
     });
     let written = Written {
         v: VERSION,
+        user,
         rrsets: rrsets.collect(),
     };
     let records: usize = written.rrsets.iter().map(|rrset| rrset.rdata.len()).sum();

@@ -23,7 +23,7 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-pub use self::encode::{Fields, encode, encode_backend};
+pub use self::encode::{Backend, Fields, encode, encode_backend};
 
 use super::json::{self, Scalar, quoted};
 use super::key::{self, Host};

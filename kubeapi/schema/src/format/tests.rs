@@ -421,7 +421,7 @@ fn bundles() {
         ttl: Some(5),
         rdata: vec![Rdata::txt(&[b"a\"b", b""]).unwrap()],
     };
-    let value = bundle::encode(&[rrset]).unwrap();
+    let value = bundle::encode(&[rrset], None).unwrap();
     let expected = concat!(
         r#"{"v":1,"rrsets":[{"name":"a.cluster.local.","type":"TXT","ttl":5,"#,
         r#""rdata":["\"a\\\"b\" \"\""]}]}"#

@@ -29,6 +29,8 @@ use crate::record::RecordType;
 
 mod fields;
 
+pub use fields::check_user;
+
 /// The changes of one batch at most: one transaction of the store has 128 operations.
 pub const BATCH_LEN_MAX: usize = 128;
 

@@ -14,7 +14,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use tokio::sync::watch;
 
 use super::tables::{self, LogPart, State, Tables};
-use crate::{Page, Revision, StoreError};
+use crate::{Page, Past, Revision, StoreError};
 
 /// Name of the file in the store's folder.
 const FILE_NAME: &str = "store.redb";
@@ -136,6 +136,15 @@ impl StoreFile {
     pub(super) fn forget_listings_before(&self, revision: Revision) {
         self.listings()
             .retain(|listing| listing.revision >= revision);
+    }
+
+    /// The past of one key, see [`tables::read_past`].
+    pub(super) fn history(&self, key: &[u8], max: usize) -> Result<Past, StoreError> {
+        self.read(|database| {
+            let snapshot = database.begin_read()?;
+            let state = read_state(&snapshot)?;
+            tables::read_past(&snapshot, state, key, max)
+        })
     }
 
     /// Changes from revision `from` on, see [`tables::read_log`].

@@ -13,7 +13,7 @@
 use redb::WriteTransaction;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition};
 
-use crate::{Event, KeyValue, LeaseId, Revision};
+use crate::{Event, KeyValue, LeaseId, Past, Revision};
 
 /// A change in the log: the key and its new value, none when it was deleted.
 type LoggedChange = (&'static [u8], Option<&'static [u8]>);
@@ -140,6 +140,46 @@ pub(super) fn read_log(
     }
     let through = newest;
     Ok(LogPart { events, through })
+}
+
+/// The values of `key`, newest first and `max` at most. The present one is in `current`; former ones
+/// are in the log until it is cut or the key was absent.
+pub(super) fn read_past(
+    snapshot: &ReadTransaction,
+    state: State,
+    key: &[u8],
+    max: usize,
+) -> Result<Past, redb::Error> {
+    let (current, log) = (snapshot.open_table(CURRENT)?, snapshot.open_table(LOG)?);
+    let mut past = Past {
+        pairs: Vec::new(),
+        complete: true,
+    };
+    let Some(row) = current.get(key)? else {
+        return Ok(past);
+    };
+    let pair = |mod_revision, value: &[u8]| KeyValue {
+        key: key.to_vec(),
+        value: value.to_vec(),
+        mod_revision,
+    };
+    let (newest, _, value) = row.value();
+    past.pairs.push(pair(newest, value));
+    for row in log.range(..newest)?.rev() {
+        let (revision, changes) = row?;
+        let changes = changes.value();
+        match changes.iter().find(|(changed, _)| *changed == key) {
+            None => continue,
+            Some((_, None)) => return Ok(past),
+            Some(_) if past.pairs.len() >= max => {
+                past.complete = false;
+                return Ok(past);
+            }
+            Some((_, Some(value))) => past.pairs.push(pair(revision.value(), value)),
+        }
+    }
+    past.complete = state.oldest == FIRST_REVISION;
+    Ok(past)
 }
 
 type StateTable<'txn> = Table<'txn, &'static str, (u64, i64, i64, u64)>;

@@ -80,7 +80,9 @@ fn status_fault(code: i32, message: &str) -> Fault {
 
 /// Whether a refusal is about the size of what we sent.
 pub(super) fn is_too_large(reason: &str) -> bool {
-    reason.contains("request is too large") || reason.contains("larger than max")
+    reason.contains("request is too large")
+        || reason.contains("larger than max")
+        || reason.contains("too many operations in txn")
 }
 
 impl From<Fault> for StoreError {

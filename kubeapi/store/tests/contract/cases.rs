@@ -8,6 +8,7 @@ use containerdns_store::{
 };
 
 pub(crate) mod listing;
+pub(crate) mod past;
 pub(crate) mod watching;
 pub(crate) mod writing;
 

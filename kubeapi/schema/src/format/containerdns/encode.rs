@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{PRIORITY_DEFAULT, decode};
 use crate::format::{self, EncodeError, KeyValue, VALUE_LEN_MAX, key};
-use crate::name::Name;
+use crate::name::{Name, NameError};
 use crate::rdata::RdataError;
 use crate::record::{Record, RecordType};
 
@@ -17,6 +17,41 @@ pub struct Fields<'a> {
     pub cluster: Option<&'a str>,
     /// Who may change it.
     pub user: Option<&'a str>,
+}
+
+/// One backend of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// SRV's priority; the original writes 10.
+    pub priority: u16,
+    /// SRV's weight; the original writes 10.
+    pub weight: u16,
+}
+
+impl Backend {
+    /// A backend as the original writes it.
+    #[must_use]
+    pub fn new(address: IpAddr, port: u16) -> Self {
+        Self {
+            address,
+            port,
+            priority: PRIORITY_DEFAULT,
+            weight: PRIORITY_DEFAULT,
+        }
+    }
+
+    /// The name that its SRV record at `owner` points to, where its address is.
+    ///
+    /// # Errors
+    /// The name would be too long.
+    pub fn target(&self, owner: &Name) -> Result<Name, NameError> {
+        let id = key::record_id(&self.address.to_string());
+        Name::from_labels(std::iter::once(id.as_bytes()).chain(owner.labels()))
+    }
 }
 
 /// A value as it is written; the order of the fields is that of the original.
@@ -172,28 +207,30 @@ fn finish(
 pub fn encode_backend(
     prefix: &str,
     owner: &Name,
-    address: IpAddr,
-    port: u16,
+    backend: Backend,
     ttl: Option<u32>,
     fields: Fields<'_>,
 ) -> Result<KeyValue, EncodeError> {
+    let Backend {
+        address,
+        port,
+        priority,
+        weight,
+    } = backend;
     let written = Written {
         host: Some(address.to_string()),
         rtype: RecordType::SRV.to_string(),
         ttl,
         port: Some(port),
-        priority: Some(PRIORITY_DEFAULT),
-        weight: Some(PRIORITY_DEFAULT),
+        priority: Some(priority),
+        weight: Some(weight),
         cluster: fields.cluster,
         user: fields.user,
         ..Written::default()
     };
-    let id = key::record_id(&address.to_string());
-    let labels: Vec<&[u8]> = std::iter::once(id.as_bytes())
-        .chain(owner.labels())
-        .collect();
-    Name::from_labels(&labels).map_err(|error| EncodeError::Ambiguous(error.to_string()))?;
-    let key = key::path_from_labels(prefix, labels.iter().copied(), true);
+    let target = backend.target(owner);
+    let target = target.map_err(|error| EncodeError::Ambiguous(error.to_string()))?;
+    let key = key::path_from_labels(prefix, target.labels(), true);
     let value = serde_json::to_vec(&written)
         .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
     Ok(KeyValue { key, value })

@@ -91,15 +91,9 @@ fn keys_are_written_as_the_original_writes_them() {
 #[test]
 fn a_backend_is_one_key_with_target_and_address() {
     let owner = "api.containerdns.local".parse().unwrap();
-    let address = "10.0.0.5".parse().unwrap();
-    let put = containerdns::encode_backend(
-        "/containerdns/",
-        &owner,
-        address,
-        8080,
-        Some(30),
-        Fields::default(),
-    );
+    let backend = containerdns::Backend::new("10.0.0.5".parse().unwrap(), 8080);
+    let fields = Fields::default();
+    let put = containerdns::encode_backend("/containerdns/", &owner, backend, Some(30), fields);
     let KeyValue { key, value } = put.unwrap();
     expect![[r#"
         api.containerdns.local. 30 IN SRV 10 10 8080

@@ -35,8 +35,11 @@ pub(super) fn user(user: Scalar<'_>) -> Result<Option<String>, RequestError> {
     Ok(Some(user.into_owned()))
 }
 
-/// What is wrong with a user's name.
-pub(crate) fn check_user(user: &str) -> Result<(), String> {
+/// Checks a user's name.
+///
+/// # Errors
+/// A sentence that says what is wrong and what would be right.
+pub fn check_user(user: &str) -> Result<(), String> {
     let printable = !user.is_empty() && user.chars().all(|c| !c.is_control());
     if printable && user.len() <= USER_LEN_MAX {
         return Ok(());

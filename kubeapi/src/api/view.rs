@@ -1,0 +1,83 @@
+//! How records are shown: RRsets with the fields of the original API.
+
+use std::collections::BTreeMap;
+
+use containerdns_schema::rest::{Names, Rrset};
+use containerdns_schema::{Name, RecordType};
+
+use crate::plan::srv_port;
+use crate::records::{Item, NameRecords, Records};
+
+/// Everything kept at a name, or the one type asked for; none when there is nothing.
+pub(super) fn name(
+    records: &Records,
+    kept: &NameRecords,
+    rtype: Option<RecordType>,
+) -> Option<Rrset> {
+    let mut rrsets: BTreeMap<RecordType, Rrset> = BTreeMap::new();
+    for (entry, item) in kept.items() {
+        if rtype.is_some_and(|rtype| rtype != item.rtype) {
+            continue;
+        }
+        let rrset = rrsets
+            .entry(item.rtype)
+            .or_insert_with(|| Rrset::new(item.rtype));
+        add(rrset, item, records);
+        if rrset.user.is_none() {
+            rrset.user.clone_from(&entry.user);
+        }
+    }
+    let mut rrsets = rrsets.into_values();
+    let mut first = rrsets.next()?;
+    first.more = rrsets.collect();
+    Some(first)
+}
+
+/// A name and what it holds now, for those who asked for something else.
+pub(super) fn current(records: &Records, owner: &Name) -> Names {
+    let kept = records.name(owner);
+    let rrset = kept.and_then(|kept| name(records, kept, None));
+    rrset.map(|rrset| (owner.clone(), rrset)).into_iter().collect()
+}
+
+fn add(rrset: &mut Rrset, item: &Item, records: &Records) {
+    let text = item.rdata.to_text(item.rtype);
+    if rrset.records.contains(&text) {
+        return;
+    }
+    rrset.ttl = match (rrset.ttl, item.ttl) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    let target = || item.rdata.target(item.rtype);
+    let address = item.rdata.as_ip(item.rtype).or(item.backend);
+    match item.rtype {
+        RecordType::A | RecordType::AAAA => rrset.ips.extend(address),
+        RecordType::SRV => {
+            if let (Some(address), Some(port)) = (item.backend, srv_port(&item.rdata)) {
+                rrset.ips.push(address);
+                rrset.ports.push(port);
+            }
+        }
+        RecordType::CNAME => rrset.alias_target = target(),
+        _ if !rrset.records.is_empty() => {}
+        RecordType::TXT => {
+            let text: Vec<u8> = item.rdata.strings().flatten().copied().collect();
+            rrset.text = String::from_utf8(text).ok();
+        }
+        RecordType::MX => {
+            rrset.mail_host = target();
+            let preference = item.rdata.wire().get(..2);
+            rrset.mail_priority = preference.map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        }
+        RecordType::NS => rrset.ns_host = target(),
+        RecordType::PTR => rrset.host = target(),
+        _ => {}
+    }
+    if let Some(address) = address
+        && let Some(status) = records.health(address)
+    {
+        rrset.health.insert(address, status);
+    }
+    rrset.records.push(text);
+}

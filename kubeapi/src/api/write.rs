@@ -1,0 +1,210 @@
+//! Writes: plan on what is known, commit guarded, and plan again when somebody was faster.
+//!
+//! The audit entry of every changed name is part of the transaction: it is in the store exactly
+//! when the change is. Requests for one name queue up here, so that they do not refuse each other;
+//! requests of other replicas meet in the guards.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use containerdns_schema::Name;
+use containerdns_schema::rest::{AuditEntry, DryRun, NameChange};
+use containerdns_store::{Guard, LeaseId, Operation, Outcome, StoreError};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Api, ApiError, Caller, Query, audit, view};
+use crate::plan::{self, Actor, Planned};
+
+/// Commits tried for one request: each is refused only when another writer committed meanwhile.
+const ATTEMPTS_MAX: u32 = 16;
+/// Pause before another try, times the number of the try.
+const RETRY: Duration = Duration::from_millis(3);
+/// How long the history of a deleted name is kept.
+const TOMBSTONE_S: u32 = 7 * 86_400;
+/// A lease is shared by the names deleted within this time.
+const LEASE_AGE_MAX: Duration = Duration::from_secs(86_400);
+/// Queues of requests by name; more than connections would be of no use.
+const LOCKS: usize = 256;
+/// Revision of the commit.
+const REVISION: &str = "x-containerdns-revision";
+
+/// Requests for one name wait for each other.
+#[derive(Debug)]
+pub(super) struct NameLocks(Vec<Mutex<()>>);
+
+impl Default for NameLocks {
+    fn default() -> Self {
+        Self((0..LOCKS).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl NameLocks {
+    /// Holds the locks of all names, taken in one order so that nobody waits in a circle.
+    async fn lock<'a>(&self, names: impl Iterator<Item = &'a Name>) -> Vec<MutexGuard<'_, ()>> {
+        let place = |name: &Name| {
+            let mut hasher = DefaultHasher::new();
+            name.hash(&mut hasher);
+            (hasher.finish() % LOCKS as u64) as usize
+        };
+        let places: BTreeSet<usize> = names.map(place).collect();
+        let mut held = Vec::with_capacity(places.len());
+        for place in places {
+            held.push(self.0[place].lock().await);
+        }
+        held
+    }
+}
+
+/// The lease that the change keys of deleted names end with.
+#[derive(Debug, Default)]
+pub(super) struct Tombstones(Mutex<Option<(LeaseId, Instant)>>);
+
+impl Tombstones {
+    async fn lease(&self, api: &Api) -> Result<LeaseId, StoreError> {
+        let mut held = self.0.lock().await;
+        if let Some((lease, granted)) = *held
+            && granted.elapsed() < LEASE_AGE_MAX
+        {
+            return Ok(lease);
+        }
+        let lease = api.store.grant_lease(TOMBSTONE_S).await?;
+        *held = Some((lease, Instant::now()));
+        Ok(lease)
+    }
+
+    async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
+}
+
+/// Makes all changes in one transaction, or none.
+pub(super) async fn write(
+    api: &Api,
+    caller: &Caller,
+    client: SocketAddr,
+    query: &Query,
+    method: &'static str,
+    mut changes: Vec<NameChange>,
+) -> Result<Response, ApiError> {
+    let dry_run = query.flag("dry_run")?;
+    let layout = api.mirror.layout();
+    for change in &mut changes {
+        caller.authorize(&layout.zones, change)?;
+    }
+    api.check_ready()?;
+    let actor = Actor { user: None };
+    let locks = api.names.lock(changes.iter().map(|change| &change.name));
+    let _held = locks.await;
+    for attempt in 0..ATTEMPTS_MAX {
+        let planned = {
+            let records = api.mirror.read();
+            plan::plan(&records, layout, &api.rules, &actor, &changes)
+                .map_err(|error| ApiError::of_plan(error, &records))?
+        };
+        if dry_run {
+            return Ok(told(planned));
+        }
+        if planned.is_empty() {
+            return Ok(done(None));
+        }
+        let entry = AuditEntry {
+            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            token: caller.grant.name.clone(),
+            user: changes.iter().find_map(|change| change.user.clone()),
+            method: method.into(),
+            client: client.to_string(),
+            changes: Vec::new(),
+        };
+        let transaction = transaction(api, planned, &entry).await?;
+        let Transaction {
+            guards, operations, ..
+        } = &transaction;
+        match api.store.transact(guards, operations).await {
+            Ok(Outcome::Committed { revision }) => {
+                api.mirror.committed(revision, operations);
+                api.trail.record(revision, &transaction.entries);
+                return Ok(done(Some(revision)));
+            }
+            Ok(Outcome::Refused { revision, current }) => {
+                api.mirror.refused(revision, guards, current);
+            }
+            Err(StoreError::LeaseGone(_)) => api.tombstones.forget().await,
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(RETRY * attempt).await;
+    }
+    let name = changes.first().map(|change| change.name.clone());
+    let records = api.mirror.read();
+    Err(ApiError::Conflict {
+        field: "name".into(),
+        problem: format!(
+            "others changed the same names {ATTEMPTS_MAX} times in a row while this was tried: \
+             try again"
+        ),
+        current: name.map_or_else(Default::default, |name| view::current(&records, &name)),
+    })
+}
+
+/// What is sent to the store.
+struct Transaction {
+    guards: Vec<Guard>,
+    operations: Vec<Operation>,
+    /// One for each name.
+    entries: Vec<AuditEntry>,
+}
+
+async fn transaction(
+    api: &Api,
+    planned: Vec<Planned>,
+    entry: &AuditEntry,
+) -> Result<Transaction, ApiError> {
+    let mut transaction = Transaction {
+        guards: Vec::new(),
+        operations: Vec::new(),
+        entries: Vec::new(),
+    };
+    for name in planned {
+        let entry = audit::bounded(AuditEntry {
+            changes: name.differences,
+            ..entry.clone()
+        });
+        let lease = match name.emptied {
+            true => Some(api.tombstones.lease(api).await?),
+            false => None,
+        };
+        transaction.guards.extend(name.guards);
+        transaction.guards.push(name.change_guard);
+        transaction.operations.extend(name.operations);
+        transaction.operations.push(Operation::Put {
+            key: name.change_key,
+            value: serde_json::to_vec(&entry).unwrap_or_default(),
+            lease,
+        });
+        transaction.entries.push(entry);
+    }
+    Ok(transaction)
+}
+
+fn told(planned: Vec<Planned>) -> Response {
+    let changes = planned.into_iter().flat_map(|name| name.differences);
+    let dry_run = DryRun {
+        dry_run: true,
+        changes: changes.collect(),
+    };
+    let body = serde_json::to_string(&dry_run).unwrap_or_default();
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (json, format!("{body}\n")).into_response()
+}
+
+fn done(revision: Option<i64>) -> Response {
+    let mut response = "OK\n".into_response();
+    if let Some(revision) = revision {
+        let headers = response.headers_mut();
+        headers.insert(REVISION, HeaderValue::from(revision));
+    }
+    response
+}

@@ -1,0 +1,224 @@
+//! Turns the wanted records of a name into puts and deletes of keys.
+//!
+//! A record that stays as it is keeps its key. Another goes to the tree when the tree has a place
+//! for it (its type, its key still free, fewer than [`TREE_RECORDS_MAX`] of its RRset there), else
+//! to the bundle of the name. A key whose record went is reused by a new record or deleted.
+
+use std::collections::BTreeMap;
+
+use containerdns_schema::format::containerdns::{self, Backend, Fields};
+use containerdns_schema::format::{self, EncodeError, KeyValue, bundle};
+use containerdns_schema::{Name, Record, RecordType};
+use containerdns_store::{Guard, Operation};
+
+use super::{Planned, Rules, TREE_RECORDS_MAX, Working};
+use crate::records::{Item, Layout, NameRecords, Part, Records};
+
+/// The operations that make the store hold `after` instead of `before` at `name`.
+pub(super) fn compile(
+    records: &Records,
+    layout: &Layout,
+    rules: &Rules,
+    name: &Name,
+    before: &NameRecords,
+    after: &[Working],
+) -> Result<Planned, EncodeError> {
+    let mut writer = Writer {
+        layout,
+        records,
+        before,
+        name,
+        puts: BTreeMap::new(),
+        kept: Vec::new(),
+        in_tree: BTreeMap::new(),
+        bundled: Vec::new(),
+    };
+    // What stays first: a new record must not take its key.
+    let (stay, moving): (Vec<&Working>, Vec<&Working>) = after.iter().partition(|one| {
+        let tree = |index: usize| before.entries[index].part == Part::Tree;
+        one.from.is_some_and(tree)
+    });
+    for one in stay {
+        writer.keep(one);
+    }
+    for one in moving {
+        writer.place(one, rules)?;
+    }
+    writer.finish(after.is_empty())
+}
+
+struct Writer<'a> {
+    layout: &'a Layout,
+    records: &'a Records,
+    before: &'a NameRecords,
+    name: &'a Name,
+    puts: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Entries that stay.
+    kept: Vec<usize>,
+    /// Records of each type in the tree.
+    in_tree: BTreeMap<RecordType, usize>,
+    bundled: Vec<&'a Working>,
+}
+
+impl<'a> Writer<'a> {
+    fn keep(&mut self, one: &Working) {
+        self.kept.extend(one.from);
+        *self.in_tree.entry(one.item.rtype).or_default() += 1;
+    }
+
+    fn place(&mut self, one: &'a Working, rules: &Rules) -> Result<(), EncodeError> {
+        if one.from.is_some() {
+            self.bundled.push(one);
+            return Ok(());
+        }
+        let in_tree = self.in_tree.get(&one.item.rtype).copied().unwrap_or(0);
+        // What has its address in the same key has no other place.
+        let with_address = one.item.backend.is_some();
+        match self.tree_pair(one, rules) {
+            Ok(KeyValue { key, value })
+                if self.is_free(&key) && (with_address || in_tree < TREE_RECORDS_MAX) =>
+            {
+                self.puts.insert(key, value);
+                *self.in_tree.entry(one.item.rtype).or_default() += 1;
+            }
+            Err(error) if with_address => return Err(error),
+            Ok(KeyValue { key, .. }) if with_address => {
+                let key = String::from_utf8_lossy(&key);
+                let problem = format!("the key of this backend, {key}, holds something else");
+                return Err(EncodeError::Ambiguous(problem));
+            }
+            _ => self.bundled.push(one),
+        }
+        Ok(())
+    }
+
+    fn tree_pair(&self, one: &Working, rules: &Rules) -> Result<KeyValue, EncodeError> {
+        let Item {
+            rtype,
+            ttl,
+            rdata,
+            backend,
+        } = &one.item;
+        let prefix = &self.layout.prefixes.tree;
+        let fields = Fields {
+            cluster: one.cluster.as_deref().or(rules.cluster.as_deref()),
+            user: one.user.as_deref(),
+        };
+        if let (Some(address), RecordType::SRV) = (backend, *rtype) {
+            let number = |at: usize| {
+                let octets = rdata.wire().get(at..at + 2);
+                octets.map_or(0, |pair| u16::from_be_bytes([pair[0], pair[1]]))
+            };
+            let backend = Backend {
+                address: *address,
+                priority: number(0),
+                weight: number(2),
+                port: number(4),
+            };
+            return containerdns::encode_backend(prefix, self.name, backend, *ttl, fields);
+        }
+        if backend.is_some() {
+            return Err(EncodeError::Ambiguous(format!(
+                "another program keeps this {rtype} record and its address in one key: delete \
+                 it and create it anew"
+            )));
+        }
+        let record = Record {
+            owner: self.name.clone(),
+            rtype: *rtype,
+            ttl: *ttl,
+            rdata: rdata.clone(),
+        };
+        containerdns::encode(prefix, self.layout.zones.all(), &record, fields)
+    }
+
+    /// Whether a new record may be written to `key`: nothing is there that stays.
+    fn is_free(&self, key: &[u8]) -> bool {
+        if self.puts.contains_key(key) {
+            return false;
+        }
+        let ours = self.before.entries.iter().position(|entry| entry.key == key);
+        match ours {
+            Some(index) => !self.kept.contains(&index),
+            None => self.records.revision_of(key).is_none(),
+        }
+    }
+
+    fn finish(mut self, emptied: bool) -> Result<Planned, EncodeError> {
+        self.write_bundle()?;
+        let guard = |key: &[u8]| match self.records.revision_of(key) {
+            Some(revision) => Guard::ModRevision {
+                key: key.to_vec(),
+                revision,
+            },
+            None => Guard::Absent { key: key.to_vec() },
+        };
+        let change_key = format::name_key(&self.layout.prefixes.changes, self.name);
+        let change_guard = guard(&change_key);
+        let (mut guards, mut operations) = (Vec::new(), Vec::new());
+        for (index, entry) in self.before.entries.iter().enumerate() {
+            let stays = self.kept.contains(&index) || self.puts.contains_key(&entry.key);
+            if !stays {
+                guards.push(guard(&entry.key));
+                let key = entry.key.clone();
+                operations.push(Operation::Delete { key });
+            }
+        }
+        for (key, value) in std::mem::take(&mut self.puts) {
+            guards.push(guard(&key));
+            operations.push(Operation::Put {
+                key,
+                value,
+                lease: None,
+            });
+        }
+        Ok(Planned {
+            name: self.name.clone(),
+            change_key,
+            change_guard,
+            guards,
+            operations,
+            emptied,
+            differences: Vec::new(),
+        })
+    }
+
+    /// Writes the bundle of the name anew if what it holds changed; one that is empty goes.
+    fn write_bundle(&mut self) -> Result<(), EncodeError> {
+        let mut entries = self.before.entries.iter().enumerate();
+        let held = entries.find(|(_, entry)| entry.part == Part::Bundles);
+        let unchanged = |items: &[Item]| {
+            self.bundled.len() == items.len()
+                && self.bundled.iter().all(|one| one.from.is_some())
+        };
+        match held {
+            Some((index, entry)) if unchanged(&entry.items) => {
+                self.kept.push(index);
+                return Ok(());
+            }
+            _ if self.bundled.is_empty() => return Ok(()),
+            _ => {}
+        }
+        let mut rrsets: BTreeMap<RecordType, bundle::Rrset> = BTreeMap::new();
+        for one in &self.bundled {
+            let Item {
+                rtype, ttl, rdata, ..
+            } = &one.item;
+            let rrset = rrsets.entry(*rtype).or_insert_with(|| bundle::Rrset {
+                name: self.name.clone(),
+                rtype: *rtype,
+                ttl: *ttl,
+                rdata: Vec::new(),
+            });
+            rrset.rdata.push(rdata.clone());
+        }
+        let rrsets: Vec<bundle::Rrset> = rrsets.into_values().collect();
+        let user = self.bundled.iter().find_map(|one| one.user.as_deref());
+        let value = bundle::encode(&rrsets, user)?;
+        let zone = self.layout.zones.zone_of(self.name);
+        let zone = zone.ok_or_else(|| EncodeError::Zone(self.name.clone()))?;
+        let key = bundle::api_key(&self.layout.prefixes.bundles, zone, self.name);
+        self.puts.insert(key, value);
+        Ok(())
+    }
+}

@@ -1,27 +1,39 @@
-//! `containerdns standalone`: the server over the embedded store, in one process, with nothing else
-//! installed. The first start writes sample records; `--records FILE` loads a zone file at every
-//! start.
+//! `containerdns standalone`: the server and the REST API over the embedded store, in one process,
+//! with nothing else installed. The first start writes sample records and a random token;
+//! `--records FILE` loads a zone file at every start.
 //!
-//! This is the one file that may know both the server and the control plane.
+//! This is the one file that may know both the server and the control plane. The API has a thread
+//! and a runtime of its own, so that a long list of names delays no change on its way to the cores.
 //!
 //! Records of a zone file are kept as bundles of their own cluster, [`FILE_CLUSTER`]: whatever the
 //! file had at an earlier start and has no more is removed, records from elsewhere are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+
+use containerdns_kubeapi::plan::Rules;
+use containerdns_kubeapi::records::{Layout, Prefixes};
+use containerdns_kubeapi::serve::{self as kubeapi, ApiOptions, RunningApi};
+use containerdns_kubeapi::tokens::{Keyring, Tokens, TokensError};
 
 use containerdns_schema::format::bundle::{self, Kind, Rrset};
 use containerdns_schema::format::{EncodeError, containerdns};
 use containerdns_schema::rdata::Rdata;
 use containerdns_schema::record::{Record, RecordType};
+use containerdns_schema::rest::Zones;
 use containerdns_schema::zonefile::{self, ZonefileError};
 use containerdns_schema::{Format, Name};
 use containerdns_store::embedded::EmbeddedStore;
 use containerdns_store::{KeyValue, Operation, Store, StoreError};
+use data_encoding::HEXLOWER;
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::config::{Config, Standalone};
@@ -35,7 +47,12 @@ const BUNDLE_OCTETS: usize = 16 << 10;
 /// Writes in one transaction: with 16 KiB each far below the 8 MiB that the store takes.
 const OPERATIONS_MAX: usize = 64;
 
-/// Why `standalone` could not load records.
+/// The file of the API's token, in the store's folder.
+const TOKEN_FILE: &str = "token";
+/// The file of the audit trail, in the store's folder.
+const AUDIT_FILE: &str = "audit.jsonl";
+
+/// Why `standalone` could not load records, or start the API.
 #[derive(Debug, thiserror::Error)]
 pub enum StandaloneError {
     /// The zone file cannot be read.
@@ -55,6 +72,28 @@ pub enum StandaloneError {
     /// There is no zone.
     #[error("no zone: name one with --zone")]
     NoZone,
+    /// The API.
+    #[error("api: {0}")]
+    Api(#[from] kubeapi::ServeError),
+    /// The API's thread.
+    #[error("api thread: {0}")]
+    Thread(io::Error),
+    /// The file of the token.
+    #[error("token file {}: {source}", path.display())]
+    TokenFile {
+        /// In the store's folder.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// What is in it.
+    #[error("token file {}: {source}; remove it, and the next start writes another", path.display())]
+    Token {
+        /// In the store's folder.
+        path: PathBuf,
+        /// What is wrong.
+        source: TokensError,
+    },
 }
 
 /// What a person is told when the server is ready.
@@ -64,6 +103,10 @@ pub struct Announcement {
     pub dns: SocketAddr,
     /// Where the admin server listens.
     pub admin: SocketAddr,
+    /// Where the REST API listens.
+    pub api: SocketAddr,
+    /// The file of its token.
+    pub token: PathBuf,
     /// A name that has an answer.
     pub example: Name,
 }
@@ -73,11 +116,18 @@ impl fmt::Display for Announcement {
         let Announcement {
             dns,
             admin,
+            api,
+            token,
             example,
         } = self;
+        let token = token.display();
         let (address, port) = (dns.ip(), dns.port());
         writeln!(f, "ContainerDNS answers on {dns}. Try:")?;
         writeln!(f, "  dig @{address} -p {port} {example} A")?;
+        writeln!(
+            f,
+            "  curl -H \"Authorization: Bearer $(cat {token})\" http://{api}/containerdns/api"
+        )?;
         write!(f, "  curl http://{admin}/stats")
     }
 }
@@ -88,16 +138,118 @@ pub fn run(options: &Standalone, announce: impl FnOnce(&Announcement)) -> Result
     serve::on_sync_thread(async {
         let store: Arc<dyn Store> = EmbeddedStore::open(&options.data)?;
         let example = prepare(&*store, &config, options).await?;
-        let server = Server::start(&config, store).await?;
+        let (token_file, tokens) = token(&options.data)?;
+        let server = Server::start(&config, Arc::clone(&store)).await?;
+        let api = start_api(store, api_options(&config, options, tokens)).await?;
         server.ready().await;
         let dns = server.dns.first().copied().unwrap_or(options.dns);
         announce(&Announcement {
             dns,
             admin: server.admin,
+            api,
+            token: token_file,
             example,
         });
         server.until_end().await
     })
+}
+
+/// The token of the API: what the folder has, or a new one that only its owner reads.
+fn token(data: &Path) -> Result<(PathBuf, Tokens), ServeError> {
+    let path = data.join(TOKEN_FILE);
+    let failed = |source| StandaloneError::TokenFile {
+        path: path.clone(),
+        source,
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = HEXLOWER.encode(&serve::random()?);
+            let file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path);
+            file.and_then(|mut file| {
+                file.write_all(format!("{text}\n").as_bytes())?;
+                file.sync_all()
+            })
+            .map_err(failed)?;
+            text
+        }
+        Err(error) => return Err(failed(error).into()),
+    };
+    let tokens = Tokens::single("standalone", text.trim());
+    let tokens = tokens.map_err(|source| StandaloneError::Token {
+        path: path.clone(),
+        source,
+    })?;
+    Ok((path, tokens))
+}
+
+fn api_options(config: &Config, options: &Standalone, tokens: Tokens) -> ApiOptions {
+    let defaults = Prefixes::default();
+    let prefixes = Prefixes {
+        tree: path_of(config, Format::ContainerDns).into(),
+        bundles: path_of(config, Format::Bundle).into(),
+        health: config.store.health_prefix.clone().unwrap_or(defaults.health),
+        changes: defaults.changes,
+    };
+    let lower = |zones: &[Name]| zones.iter().map(Name::to_lower).collect();
+    ApiOptions {
+        listen: options.api,
+        layout: Layout::new(
+            Zones::new(lower(&config.zones), lower(&config.reverse)),
+            prefixes,
+        ),
+        keyring: Keyring::fixed(tokens),
+        query_token: false,
+        rules: Rules {
+            ttl_default_s: config.answer.ttl_default_s,
+            cluster: None,
+        },
+        audit: Some(options.data.join(AUDIT_FILE)),
+        tls: None,
+        relist: config.store.relist,
+    }
+}
+
+/// Starts the API on a thread of its own, which ends with the process; gives its address once it
+/// has read the store.
+async fn start_api(
+    store: Arc<dyn Store>,
+    options: ApiOptions,
+) -> Result<SocketAddr, StandaloneError> {
+    let (started, starting) = oneshot::channel();
+    let life = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                // Whoever waits for it has ended, or is told.
+                let _ = started.send(Err(StandaloneError::Thread(error)));
+                return;
+            }
+        };
+        runtime.block_on(async {
+            let running = match RunningApi::start(store, options).await {
+                Ok(running) => running,
+                Err(error) => {
+                    let _ = started.send(Err(error.into()));
+                    return;
+                }
+            };
+            running.ready().await;
+            let _ = started.send(Ok(running.address));
+            std::future::pending::<()>().await;
+        });
+    };
+    let thread = thread::Builder::new().name("api".into()).spawn(life);
+    thread.map_err(StandaloneError::Thread)?;
+    let ended = || StandaloneError::Thread(io::Error::other("it ended while starting"));
+    starting.await.map_err(|_| ended())?
 }
 
 /// Writes the records that the options ask for; returns a name to try.

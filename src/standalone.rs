@@ -192,7 +192,11 @@ fn api_options(config: &Config, options: &Standalone, tokens: Tokens) -> ApiOpti
     let prefixes = Prefixes {
         tree: path_of(config, Format::ContainerDns).into(),
         bundles: path_of(config, Format::Bundle).into(),
-        health: config.store.health_prefix.clone().unwrap_or(defaults.health),
+        health: config
+            .store
+            .health_prefix
+            .clone()
+            .unwrap_or(defaults.health),
         changes: defaults.changes,
     };
     let lower = |zones: &[Name]| zones.iter().map(Name::to_lower).collect();

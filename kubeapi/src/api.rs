@@ -242,11 +242,7 @@ async fn change(
 }
 
 /// `POST /containerdns/api`
-async fn batch(
-    State(api): Shared,
-    client: Client,
-    request: Request,
-) -> Result<Response, ApiError> {
+async fn batch(State(api): Shared, client: Client, request: Request) -> Result<Response, ApiError> {
     let query = Query::parse(request.uri())?;
     let caller = Caller::of(&api, request.headers(), &query)?;
     caller.check_writes()?;

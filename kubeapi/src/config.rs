@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use containerdns_schema::reverse::reverse_zones;
-use containerdns_schema::rest::Zones;
 use containerdns_schema::Name;
+use containerdns_schema::rest::Zones;
+use containerdns_schema::reverse::reverse_zones;
 use containerdns_store::embedded::EmbeddedStore;
 use containerdns_store::etcd::{self, EtcdOptions, EtcdStore};
 use containerdns_store::{Store, StoreError};

@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use containerdns_store::{
-    Guard, KeyValue, Operation, Revision, Store, StoreError, WatchBatch,
-};
+use containerdns_store::{Guard, KeyValue, Operation, Revision, Store, StoreError, WatchBatch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 

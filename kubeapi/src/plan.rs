@@ -229,7 +229,11 @@ fn states<'a>(items: impl Iterator<Item = (&'a Item, Option<&'a String>)>) -> St
 
 /// The RRsets that differ.
 fn differences(name: &Name, before: &NameRecords, after: &[Working]) -> Vec<Difference> {
-    let before = states(before.items().map(|(entry, item)| (item, entry.user.as_ref())));
+    let before = states(
+        before
+            .items()
+            .map(|(entry, item)| (item, entry.user.as_ref())),
+    );
     let after = states(after.iter().map(|one| (&one.item, one.user.as_ref())));
     let mut types: Vec<RecordType> = before.keys().chain(after.keys()).copied().collect();
     types.sort_unstable();
@@ -255,9 +259,8 @@ fn told(
     other: Option<&(Option<u32>, Option<String>, Vec<String>)>,
 ) -> State {
     let large = records.len() > TOLD_RECORDS_MAX;
-    let in_other = |record: &&String| {
-        other.is_some_and(|(_, _, others)| others.binary_search(record).is_ok())
-    };
+    let in_other =
+        |record: &&String| other.is_some_and(|(_, _, others)| others.binary_search(record).is_ok());
     let shown = records.iter().filter(|record| !large || !in_other(record));
     let shown: Vec<String> = shown.take(TOLD_RECORDS_MAX).cloned().collect();
     State {

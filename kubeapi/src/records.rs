@@ -207,7 +207,13 @@ impl Records {
 
     /// Takes in a complete list of one part at `revision`: what it lacks is gone, except what was
     /// written later.
-    pub fn replace(&mut self, layout: &Layout, part: Part, revision: Revision, pairs: Vec<KeyValue>) {
+    pub fn replace(
+        &mut self,
+        layout: &Layout,
+        part: Part,
+        revision: Revision,
+        pairs: Vec<KeyValue>,
+    ) {
         let listed: std::collections::HashSet<&[u8]> =
             pairs.iter().map(|pair| &pair.key[..]).collect();
         let gone = self.keys.iter().filter(|(key, held)| {
@@ -338,7 +344,13 @@ fn read(layout: &Layout, part: Part, pair: &KeyValue) -> Result<Read, FormatErro
             &layout.prefixes.changes,
             &pair.key,
         )?)),
-        Part::Tree => read_records(layout, Format::ContainerDns, &layout.prefixes.tree, part, pair),
+        Part::Tree => read_records(
+            layout,
+            Format::ContainerDns,
+            &layout.prefixes.tree,
+            part,
+            pair,
+        ),
         Part::Bundles => read_records(layout, Format::Bundle, &layout.prefixes.bundles, part, pair),
     }
 }

@@ -121,7 +121,14 @@ impl RunningApi {
         })?;
         let address = bound.local_addr().unwrap_or(listen);
         let mirror = Mirror::start(&store, layout, relist);
-        let api = Api::new(store, Arc::clone(&mirror), keyring, query_token, rules, trail);
+        let api = Api::new(
+            store,
+            Arc::clone(&mirror),
+            keyring,
+            query_token,
+            rules,
+            trail,
+        );
         let encrypted = tls.is_some();
         tokio::spawn(listener::serve(bound, api.router(), tls));
         info!(%address, encrypted, "the API listens");

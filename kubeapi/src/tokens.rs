@@ -199,7 +199,9 @@ fn read(written: Written) -> Result<([u8; 32], Grant), String> {
     let digest = match (token, sha256) {
         (Some(token), None) => digest(&token)?,
         (None, Some(hex)) => {
-            let octets = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok();
+            let octets = data_encoding::HEXLOWER_PERMISSIVE
+                .decode(hex.as_bytes())
+                .ok();
             let octets = octets.and_then(|octets| octets.try_into().ok());
             let wanted = "sha256 is not 64 hex digits; write what `printf %s TOKEN | sha256sum` \
                           prints";
@@ -232,7 +234,10 @@ fn sample_problem() -> String {
 }
 
 fn digest(token: &str) -> Result<[u8; 32], String> {
-    if SAMPLES.iter().any(|sample| token.eq_ignore_ascii_case(sample)) {
+    if SAMPLES
+        .iter()
+        .any(|sample| token.eq_ignore_ascii_case(sample))
+    {
         return Err(sample_problem());
     }
     let length = token.chars().count();

@@ -13,8 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use containerdns::choice::Spread;
 use containerdns_store::{
-    Event, Guard, KeyValue, LeaseId, Operation, Outcome, Page, Past, Revision, Store, StoreError, Watch,
-    WatchBatch,
+    Event, Guard, KeyValue, LeaseId, Operation, Outcome, Page, Past, Revision, Store, StoreError,
+    Watch, WatchBatch,
 };
 use tokio::sync::Notify;
 

@@ -92,7 +92,10 @@ pub(super) fn bounded(mut entry: AuditEntry) -> AuditEntry {
         return entry;
     }
     for change in &mut entry.changes {
-        for state in [&mut change.before, &mut change.after].into_iter().flatten() {
+        for state in [&mut change.before, &mut change.after]
+            .into_iter()
+            .flatten()
+        {
             state.omitted += state.records.len();
             state.records.clear();
         }

@@ -73,11 +73,7 @@ impl Caller {
     }
 
     /// Checks one change, and writes into it on whose behalf it is made.
-    pub(super) fn authorize(
-        &self,
-        zones: &Zones,
-        change: &mut NameChange,
-    ) -> Result<(), ApiError> {
+    pub(super) fn authorize(&self, zones: &Zones, change: &mut NameChange) -> Result<(), ApiError> {
         self.check_scope(&change.name)?;
         if zones.is_kubernetes(&change.name) {
             let name = &change.name;

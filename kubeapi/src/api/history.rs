@@ -15,11 +15,7 @@ const LIMIT_DEFAULT: usize = 50;
 /// Changes shown at most: each is a call of etcd.
 const LIMIT_MAX: usize = 500;
 
-pub(super) async fn history(
-    api: &Api,
-    name: &Name,
-    query: &Query,
-) -> Result<Response, ApiError> {
+pub(super) async fn history(api: &Api, name: &Name, query: &Query) -> Result<Response, ApiError> {
     let limit = query.count("limit", LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
     let key = format::name_key(&api.mirror.layout().prefixes.changes, name);
     let past = api.store.history(&key, limit).await?;

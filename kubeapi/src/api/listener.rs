@@ -110,7 +110,11 @@ impl Tls {
 }
 
 fn stamps(files: &TlsFiles) -> Vec<Option<SystemTime>> {
-    let all = [Some(&files.cert), Some(&files.key), files.client_ca.as_ref()];
+    let all = [
+        Some(&files.cert),
+        Some(&files.key),
+        files.client_ca.as_ref(),
+    ];
     let modified = |path: &PathBuf| std::fs::metadata(path).ok()?.modified().ok();
     all.into_iter().flatten().map(modified).collect()
 }

@@ -55,7 +55,10 @@ impl Query {
         let Some(text) = self.get(key) else {
             return Ok(None);
         };
-        let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (1..=max).contains(number));
         let problem = format_args!("{text:?} is not a whole number from 1 to {max}");
         let number = number.ok_or_else(|| RequestError::new(key, problem))?;
         Ok(Some(number))

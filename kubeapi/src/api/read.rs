@@ -70,11 +70,7 @@ impl Filter {
 }
 
 /// `GET /containerdns/api`
-pub(super) fn list(
-    api: &Arc<Api>,
-    caller: &Caller,
-    query: &Query,
-) -> Result<Response, ApiError> {
+pub(super) fn list(api: &Arc<Api>, caller: &Caller, query: &Query) -> Result<Response, ApiError> {
     let name = |field: &str| {
         let parse = |text: &str| {
             let parsed = text.parse::<Name>();
@@ -150,7 +146,11 @@ fn part(api: &Api, filter: &Filter, after: Option<&Name>, limit: usize) -> Part 
     };
     for (looked_at, (name, kept)) in records.names_from(from).enumerate() {
         // Names come in canonical order: those of a zone stand together.
-        if filter.zone.as_ref().is_some_and(|zone| !name.is_within(zone)) {
+        if filter
+            .zone
+            .as_ref()
+            .is_some_and(|zone| !name.is_within(zone))
+        {
             break;
         }
         if looked_at == NAMES_AT_ONCE || part.count == limit {

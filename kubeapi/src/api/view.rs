@@ -6,7 +6,7 @@ use containerdns_schema::rest::{Names, Rrset};
 use containerdns_schema::{Name, RecordType};
 
 use crate::plan::srv_port;
-use crate::records::{Item, NameRecords, Records};
+use crate::records::{Entry, Item, NameRecords, Records};
 
 /// Everything kept at a name, or the one type asked for; none when there is nothing.
 pub(super) fn name(
@@ -15,10 +15,10 @@ pub(super) fn name(
     rtype: Option<RecordType>,
 ) -> Option<Rrset> {
     let mut rrsets: BTreeMap<RecordType, Rrset> = BTreeMap::new();
-    for (entry, item) in kept.items() {
-        if rtype.is_some_and(|rtype| rtype != item.rtype) {
-            continue;
-        }
+    let asked = |(_, item): &(&Entry, &Item)| rtype.is_none_or(|rtype| rtype == item.rtype);
+    let mut items: Vec<(&Entry, &Item)> = kept.items().filter(asked).collect();
+    items.sort_by_key(|(_, item)| (item.rtype, &item.rdata));
+    for (entry, item) in items {
         let rrset = rrsets
             .entry(item.rtype)
             .or_insert_with(|| Rrset::new(item.rtype));
@@ -37,12 +37,16 @@ pub(super) fn name(
 pub(super) fn current(records: &Records, owner: &Name) -> Names {
     let kept = records.name(owner);
     let rrset = kept.and_then(|kept| name(records, kept, None));
-    rrset.map(|rrset| (owner.clone(), rrset)).into_iter().collect()
+    rrset
+        .map(|rrset| (owner.clone(), rrset))
+        .into_iter()
+        .collect()
 }
 
 fn add(rrset: &mut Rrset, item: &Item, records: &Records) {
     let text = item.rdata.to_text(item.rtype);
-    if rrset.records.contains(&text) {
+    // Sorted: the same record in two keys comes twice in a row.
+    if rrset.records.last() == Some(&text) {
         return;
     }
     rrset.ttl = match (rrset.ttl, item.ttl) {

@@ -75,7 +75,11 @@ impl NameCopy<'_> {
 
     /// Whether the caller may change this record.
     fn is_ours(&self, one: &Working) -> bool {
-        !one.foreign && one.user.as_deref().is_none_or(|owner| Some(owner) == self.user)
+        !one.foreign
+            && one
+                .user
+                .as_deref()
+                .is_none_or(|owner| Some(owner) == self.user)
     }
 
     fn foreign(&self, record: &Working) -> PlanError {
@@ -231,7 +235,11 @@ impl NameCopy<'_> {
     /// A TTL that is given holds for the whole RRset (RFC 2181 section 5.2).
     fn set_ttl(&mut self, rtype: RecordType, ttl: Option<u32>) {
         let Some(ttl) = ttl else { return };
-        for one in self.working.iter_mut().filter(|one| one.item.rtype == rtype) {
+        for one in self
+            .working
+            .iter_mut()
+            .filter(|one| one.item.rtype == rtype)
+        {
             if one.item.ttl != Some(ttl) {
                 one.item.ttl = Some(ttl);
                 one.from = None;
@@ -240,7 +248,9 @@ impl NameCopy<'_> {
     }
 
     fn of_type(&self, rtype: RecordType) -> impl Iterator<Item = &Working> {
-        self.working.iter().filter(move |one| one.item.rtype == rtype)
+        self.working
+            .iter()
+            .filter(move |one| one.item.rtype == rtype)
     }
 
     fn position(&self, rtype: RecordType, selector: &Selector) -> Option<usize> {
@@ -270,10 +280,7 @@ impl NameCopy<'_> {
                 let Backend {
                     priority, weight, ..
                 } = backend;
-                (
-                    Rdata::srv(priority, weight, *port, &target),
-                    Some(*address),
-                )
+                (Rdata::srv(priority, weight, *port, &target), Some(*address))
             }
         };
         Ok(Item {

@@ -137,7 +137,11 @@ impl<'a> Writer<'a> {
         if self.puts.contains_key(key) {
             return false;
         }
-        let ours = self.before.entries.iter().position(|entry| entry.key == key);
+        let ours = self
+            .before
+            .entries
+            .iter()
+            .position(|entry| entry.key == key);
         match ours {
             Some(index) => !self.kept.contains(&index),
             None => self.records.revision_of(key).is_none(),
@@ -188,8 +192,7 @@ impl<'a> Writer<'a> {
         let mut entries = self.before.entries.iter().enumerate();
         let held = entries.find(|(_, entry)| entry.part == Part::Bundles);
         let unchanged = |items: &[Item]| {
-            self.bundled.len() == items.len()
-                && self.bundled.iter().all(|one| one.from.is_some())
+            self.bundled.len() == items.len() && self.bundled.iter().all(|one| one.from.is_some())
         };
         match held {
             Some((index, entry)) if unchanged(&entry.items) => {

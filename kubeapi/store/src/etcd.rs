@@ -195,9 +195,9 @@ fn explain_refusal(error: StoreError, bytes: usize, operations: &[Operation]) ->
         Operation::Delete { .. } => None,
     });
     match (error, lease) {
-        (StoreError::Refused(reason), _) if fault::is_too_large(&reason) => {
-            StoreError::TooLarge(format!("{} operations of {bytes} bytes: {reason}", operations.len()))
-        }
+        (StoreError::Refused(reason), _) if fault::is_too_large(&reason) => StoreError::TooLarge(
+            format!("{} operations of {bytes} bytes: {reason}", operations.len()),
+        ),
         (error, Some(lease)) => name_lease(error, lease),
         (error, None) => error,
     }

@@ -184,7 +184,8 @@ fn check_key(prefix: &str, key: &[u8]) -> Result<(), FormatError> {
             Ok(())
         }
         _ => Err(FormatError::Key(
-            "a bundle's is <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>".into(),
+            "a bundle's is <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>"
+                .into(),
         )),
     }
 }

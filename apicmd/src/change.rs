@@ -4,8 +4,8 @@
 //! alone is the update of a CNAME: the API's `update` renames aliases of a target, while NAME here
 //! is the alias, so its target is compared first and then replaced.
 
-use containerdns_schema::rest::Names;
-use containerdns_schema::{Rdata, RecordType};
+use containerdns_schema::rest::{Failure, Names};
+use containerdns_schema::{Rdata, RdataError, Record, RecordType};
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, Method, check_name};
@@ -70,7 +70,9 @@ pub(crate) fn run(
     let request = request(target, change, options.user.as_deref()).map_err(Error::Usage)?;
     if let Some(expected) = &request.expected {
         let current = client.get(&target.name, Some(RecordType::CNAME))?;
-        check_alias(current, expected).map_err(|problem| client.odd(problem))??;
+        if !points_at(&current, expected).map_err(|error| client.odd(error))? {
+            return Err(other_alias(current, expected));
+        }
     }
     let body = request.body.map(|body| body.to_string());
     let body = body.as_deref().map(str::as_bytes);
@@ -82,26 +84,29 @@ pub(crate) fn run(
     Ok("OK\n".into())
 }
 
-/// Compares the one CNAME record with what the user takes it for.
-fn check_alias(current: Names, expected: &Rdata) -> Result<Result<(), Error>, show::ShowError> {
+/// Whether the user is right about what an alias points at.
+fn points_at(current: &Names, expected: &Rdata) -> Result<bool, RdataError> {
     let rtype = RecordType::CNAME;
-    for (name, rrset) in &current {
-        let records = rrset.to_records(name);
-        let records = records.map_err(|error| show::ShowError::Record(name.clone(), error))?;
-        let same = |rdata: &Rdata| rdata.target(rtype) == expected.target(rtype);
-        if records.iter().any(|record| same(&record.rdata)) {
-            return Ok(Ok(()));
+    for (name, rrset) in current {
+        let same = |record: &Record| record.rdata.target(rtype) == expected.target(rtype);
+        if rrset.to_records(name)?.iter().any(same) {
+            return Ok(true);
         }
     }
-    let failure = containerdns_schema::rest::Failure {
-        error: format!("it does not point at {}", expected.to_text(rtype)),
+    Ok(false)
+}
+
+/// The conflict that the server would tell for an update of any other type.
+fn other_alias(current: Names, expected: &Rdata) -> Error {
+    let failure = Failure {
+        error: format!("it is no alias of {}", expected.to_text(RecordType::CNAME)),
         field: None,
         current: Some(current),
     };
-    Ok(Err(Error::Refused {
+    Error::Refused {
         status: 409,
         failure: Box::new(failure),
-    }))
+    }
 }
 
 fn request(target: &Target, change: &Change, user: Option<&str>) -> Result<Request, String> {

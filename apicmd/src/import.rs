@@ -227,7 +227,7 @@ mod tests {
         sum.added = 3;
         sum.retimed = 1;
         expect![[r#"
-            2 names changed: 3 records added, 0 removed, 1 TTLs changed in 4.2 s
+            2 names changed: 3 records added, 0 removed, 1 TTL changed in 4.2 s
         "#]]
         .assert_eq(&sum.told(took));
     }

@@ -103,6 +103,12 @@ fn records(name: &Name, rrset: &Rrset) -> Result<Vec<Record>, ShowError> {
     records.map_err(|error| ShowError::Record(name.clone(), error))
 }
 
+/// A terminal obeys control characters, and a user's name may hold some.
+fn printable(cell: &str) -> String {
+    let printable = |c: char| if c.is_control() { '?' } else { c };
+    cell.chars().map(printable).collect()
+}
+
 /// Lines of a zone file, sorted.
 pub(crate) fn zone_lines(names: &Names) -> Result<String, ShowError> {
     let mut text = String::new();

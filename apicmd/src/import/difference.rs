@@ -65,10 +65,12 @@ pub(crate) struct Item {
     pub(crate) records: usize,
 }
 
-/// RRsets larger than this are sent whole and kept by the server in few keys.
+/// RRsets with more records than this are sent whole.
 const LARGE: usize = 100;
-/// The store's operations for a large RRset at most.
-const LARGE_COST: usize = 33;
+/// The server keeps RRsets with more records than this in one key.
+const ONE_KEY: usize = 32;
+/// The store's operations for an RRset and its name at most, as it comes into one key or leaves it.
+const COST_MAX: usize = ONE_KEY + 2;
 
 /// The records of an answer of the API.
 pub(crate) fn of_names(names: &Names) -> Result<Records, RdataError> {
@@ -194,6 +196,8 @@ struct Step<'a> {
     user: Option<&'a str>,
     /// Records that the server writes or removes.
     touched: usize,
+    /// Whether the server keeps the RRset in one key, before or after.
+    is_one_key: bool,
 }
 
 impl RrsetChange<'_> {
@@ -242,6 +246,10 @@ impl RrsetChange<'_> {
             ttl,
             user: self.user,
             touched,
+            is_one_key: [self.before, self.after.as_deref()]
+                .into_iter()
+                .flatten()
+                .any(|set| set.records.len() >= ONE_KEY),
         }
     }
 }
@@ -274,8 +282,9 @@ impl Step<'_> {
             put("user", json!(user));
         }
         let cost = match self.touched {
+            0..=LARGE if self.is_one_key => COST_MAX.max(self.touched + 1),
             0..=LARGE => self.touched + 1,
-            _ => LARGE_COST,
+            _ => COST_MAX,
         };
         Item {
             body: Value::Object(body).to_string(),
@@ -331,11 +340,18 @@ impl Sum {
         match names {
             0 => format!("nothing to change: zone and file are equal ({seconds:.1} s)\n"),
             _ => format!(
-                "{names} names changed: {added} records added, {removed} removed, \
-                 {retimed} TTLs changed in {seconds:.1} s\n"
+                "{} changed: {} added, {removed} removed, {} changed in {seconds:.1} s\n",
+                counted(names, "name"),
+                counted(added, "record"),
+                counted(retimed, "TTL"),
             ),
         }
     }
+}
+
+fn counted(count: usize, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{plural}")
 }
 
 #[cfg(test)]

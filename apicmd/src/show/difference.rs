@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use containerdns_schema::rest::{Difference, State};
 
-use super::Colors;
+use super::{Colors, printable};
 
 /// The lines of all differences and a last one with their count.
 pub(crate) fn told(differences: &[Difference], colors: Colors) -> String {
@@ -113,7 +113,7 @@ fn lines_of(difference: &Difference) -> Vec<Line> {
     if let (Some(before), Some(after)) = (before, after)
         && before.user != after.user
     {
-        let owner = |state: &State| state.user.clone().unwrap_or("nobody".into());
+        let owner = |state: &State| state.user.as_deref().map_or("nobody".into(), printable);
         lines.push(note(format!(
             "owner {}, was {}",
             owner(after),

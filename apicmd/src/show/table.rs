@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use containerdns_schema::rest::{History, Names, Rrset};
 use containerdns_schema::{Record, Status};
 
-use super::{Colors, ShowError, difference, in_order, records};
+use super::{Colors, ShowError, difference, in_order, printable, records};
 
 const HEADER: [&str; 6] = ["NAME", "TTL", "TYPE", "DATA", "USER", "HEALTH"];
 /// A cell wider than this pushes its own line aside, not the whole column.
@@ -82,12 +82,6 @@ fn table(rows: &[[String; 6]], colors: Colors) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A terminal obeys control characters, and a user's name may hold some.
-fn printable(cell: &str) -> String {
-    let printable = |c: char| if c.is_control() { '?' } else { c };
-    cell.chars().map(printable).collect()
 }
 
 /// Changes, each with what it did.

@@ -4,7 +4,7 @@
 //! them with; only those that add records make sense in a file. All errors name file and line.
 
 use containerdns_schema::rest::request::{self, NewRecord};
-use containerdns_schema::rest::{Change, Zones};
+use containerdns_schema::rest::{Change, NameChange, Zones};
 use containerdns_schema::{Name, zonefile};
 use serde_json::value::RawValue;
 
@@ -66,15 +66,17 @@ fn item(zones: &Zones, line: &str) -> Result<(Name, TypedSet), String> {
             field => format!("{field}: {}", error.problem),
         }
     })?;
-    let mut changes = changes.into_iter();
-    let (Some(change), None) = (changes.next(), changes.next()) else {
-        return Err("one object a line, with name, type and records".into());
-    };
-    let Change::Add {
-        rtype,
-        records,
-        ttl,
-    } = change.change
+    let change = changes.into_iter().next();
+    let Some(NameChange {
+        name,
+        user,
+        change: Change::Add {
+            rtype,
+            records,
+            ttl,
+        },
+        ..
+    }) = change
     else {
         return Err("a file holds records, no changes: leave the method out".into());
     };
@@ -83,12 +85,8 @@ fn item(zones: &Zones, line: &str) -> Result<(Name, TypedSet), String> {
         NewRecord::Backend { .. } => Err("write SRV as records, not as ips and ports"),
     };
     let records = records.into_iter().map(record).collect::<Result<_, _>>()?;
-    let set = RecordSet {
-        ttl,
-        user: change.user,
-        records,
-    };
-    Ok((change.name, (rtype, set)))
+    let set = RecordSet { ttl, user, records };
+    Ok((name, (rtype, set)))
 }
 
 /// serde_json counts the lines of the object, which is always line 1.
@@ -202,7 +200,7 @@ mod tests {
             (
                 r#"{"name":"w.a.test","tipe":"A","records":["x"]}"#,
                 expect![
-                    "f.jsonl:2: unknown field `tipe`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update` at line 1 column 25"
+                    "f.jsonl:2: unknown field `tipe`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update`"
                 ],
             ),
             (
@@ -218,8 +216,8 @@ mod tests {
                 expect!["f.jsonl:2: write SRV as records, not as ips and ports"],
             ),
             (
-                &format!("{good},{good}"),
-                expect!["f.jsonl:2: one object a line, with name, type and records"],
+                r#"{"name":"a.test","method":"PUT","type":"CNAME","update":{"v":"w"}}"#,
+                expect!["f.jsonl:2: a file holds records, no changes: leave the method out"],
             ),
         ] {
             check_json(&format!("{good}\n{line}\n"), Some("a.test"), want);

@@ -120,7 +120,9 @@ fn serve(stream: Box<dyn Duplex>, shared: &Mutex<Shared>) {
             _ => failure(401, None, "no such token", None),
         };
         drop(shared);
-        let next = answer.next.map(|name| format!("x-containerdns-next: {name}\r\n"));
+        let next = answer
+            .next
+            .map(|name| format!("x-containerdns-next: {name}\r\n"));
         let (status, len) = (answer.status, answer.body.len());
         let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {len}\r\n").into_bytes();
         text.extend_from_slice(next.unwrap_or_default().as_bytes());
@@ -176,7 +178,9 @@ fn answer(shared: &mut Shared, method: &str, target: &str, body: &[u8]) -> Answe
         .filter_map(|field| field.split_once('='))
         .map(|(key, value)| (key, decode(value)))
         .collect();
-    let path = path.strip_prefix("/containerdns/api").expect("the API's path");
+    let path = path
+        .strip_prefix("/containerdns/api")
+        .expect("the API's path");
     let (path, history) = match path.strip_suffix("/history") {
         Some(path) => (path, true),
         None => (path, false),
@@ -195,14 +199,24 @@ fn answer(shared: &mut Shared, method: &str, target: &str, body: &[u8]) -> Answe
         ("GET", None) => list(shared, &query),
         ("GET", Some(name)) if history => history_of(shared, &name, query.get("limit")),
         ("GET", Some(name)) => get(shared, &name, query.get("type")),
-        ("POST", None) => write(shared, "BATCH", request::parse_batch(&zones(), body), dry_run),
+        ("POST", None) => write(
+            shared,
+            "BATCH",
+            request::parse_batch(&zones(), body),
+            dry_run,
+        ),
         (method, Some(name)) => {
             let kind = match method {
                 "POST" => Method::Create,
                 "PUT" => Method::Update,
                 _ => Method::Delete,
             };
-            write(shared, method, request::parse(&zones(), kind, &name, body), dry_run)
+            write(
+                shared,
+                method,
+                request::parse(&zones(), kind, &name, body),
+                dry_run,
+            )
         }
         _ => failure(405, None, "not here", None),
     }
@@ -210,9 +224,9 @@ fn answer(shared: &mut Shared, method: &str, target: &str, body: &[u8]) -> Answe
 
 /// The types asked for.
 fn only(rrset: &Rrset, rtype: Option<&String>) -> Option<Rrset> {
-    let mut all = rrset.all().filter(|rrset| {
-        rtype.is_none_or(|rtype| rrset.rtype.to_string() == *rtype)
-    });
+    let mut all = rrset
+        .all()
+        .filter(|rrset| rtype.is_none_or(|rtype| rrset.rtype.to_string() == *rtype));
     let mut first = all.next()?.clone();
     first.more = all.cloned().collect();
     first.more.iter_mut().for_each(|rrset| rrset.more.clear());
@@ -220,7 +234,11 @@ fn only(rrset: &Rrset, rtype: Option<&String>) -> Option<Rrset> {
 }
 
 fn list(shared: &mut Shared, query: &BTreeMap<&str, String>) -> Answer {
-    let name = |key| query.get(key).map(|text| text.parse::<Name>().expect("a name"));
+    let name = |key| {
+        query
+            .get(key)
+            .map(|text| text.parse::<Name>().expect("a name"))
+    };
     let (zone, after) = (name("zone"), name("after"));
     let mut found: Names = shared
         .names
@@ -383,7 +401,10 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
             ttl,
         } => {
             let mut one = set(sets, *rtype, *ttl);
-            one.records = records.iter().map(|record| new_text(*rtype, record)).collect();
+            one.records = records
+                .iter()
+                .map(|record| new_text(*rtype, record))
+                .collect();
             sets.insert(*rtype, one);
         }
         Change::Update { rtype, pairs, ttl } => {
@@ -422,7 +443,9 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
         Change::RemoveAll if sets.is_empty() => return Err((404, format!("{name} is not there"))),
         Change::RemoveAll => sets.clear(),
     }
-    let alone = sets.get(&RecordType::CNAME).map(|alias| alias.records.len());
+    let alone = sets
+        .get(&RecordType::CNAME)
+        .map(|alias| alias.records.len());
     match alone {
         Some(1) if sets.len() > 1 => Err((409, format!("{name}: a CNAME record stands alone"))),
         Some(count) if count > 1 => Err((409, format!("{name} has a CNAME record already"))),
@@ -462,7 +485,9 @@ fn differences(before: &Names, after: &Names) -> Vec<Difference> {
     };
     let (before, after) = (sets(before), sets(after));
     let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let changed = keys.into_iter().filter(|key| before.get(key) != after.get(key));
+    let changed = keys
+        .into_iter()
+        .filter(|key| before.get(key) != after.get(key));
     changed
         .map(|key| Difference {
             name: key.0.clone(),

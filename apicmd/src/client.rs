@@ -220,6 +220,9 @@ impl Client {
                     "the connection was closed".into(),
                     "did the server end? does it speak TLS? then write https://",
                 ),
+                _ if error.to_string().starts_with("failed to lookup") => {
+                    ("host not found".into(), "set CONDNS_API_ADDR or --api")
+                }
                 // Certificates come as errors within errors.
                 _ if error.to_string().contains("certificate") => (
                     error

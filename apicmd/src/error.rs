@@ -93,6 +93,11 @@ impl Error {
         }
     }
 
+    /// Whether fewer changes in one request may succeed.
+    pub(crate) fn is_too_much(&self) -> bool {
+        matches!(self, Self::Refused { status: 413, .. })
+    }
+
     /// What the names hold that are in conflict.
     pub(crate) fn current(&self) -> Option<&Names> {
         match self {

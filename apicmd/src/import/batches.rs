@@ -19,15 +19,30 @@ pub(crate) type Chain = Vec<Batch>;
 /// One request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
-    /// A list of items in JSON.
-    pub(crate) body: Vec<u8>,
-    /// The name of each item.
-    pub(crate) names: Vec<Name>,
+    /// Items in JSON, each with its name.
+    pub(crate) items: Vec<(Name, String)>,
     /// Names that are done with this batch.
     pub(crate) names_done: usize,
     /// Records that it is about.
     pub(crate) records: usize,
     cost: usize,
+    len: usize,
+}
+
+/// The body of a request with these items.
+pub(crate) fn body(items: &[(Name, String)]) -> Vec<u8> {
+    let bodies: Vec<&str> = items.iter().map(|(_, body)| &body[..]).collect();
+    format!("[{}]", bodies.join(",")).into_bytes()
+}
+
+/// Where to cut items in two: between names if there are several.
+pub(crate) fn middle(items: &[(Name, String)]) -> usize {
+    let half = items.len() / 2;
+    let is_between = |at: &usize| items[at - 1].0 != items[*at].0;
+    let later = (half.max(1)..items.len()).find(is_between);
+    later
+        .or_else(|| (1..half).rev().find(is_between))
+        .unwrap_or(half)
 }
 
 /// Packs names with their items.
@@ -39,10 +54,10 @@ pub(crate) fn pack<'a>(names: impl IntoIterator<Item = (&'a Name, Vec<Item>)>) -
             close(&mut open, &mut chains);
         }
         if open.takes(&items) {
-            items.iter().for_each(|item| open.push(name, item));
+            items.into_iter().for_each(|item| open.push(name, item));
             open.names_done += 1;
         } else {
-            chains.push(chain(name, &items));
+            chains.push(chain(name, items));
         }
     }
     close(&mut open, &mut chains);
@@ -50,23 +65,23 @@ pub(crate) fn pack<'a>(names: impl IntoIterator<Item = (&'a Name, Vec<Item>)>) -
 }
 
 fn close(open: &mut Batch, chains: &mut Vec<Chain>) {
-    if !open.names.is_empty() {
-        chains.push(vec![std::mem::take(open).finished()]);
+    if !open.items.is_empty() {
+        chains.push(vec![std::mem::take(open)]);
     }
 }
 
 /// The batches of a name that is too much for one; an item too large for any goes alone.
-fn chain(name: &Name, items: &[Item]) -> Chain {
+fn chain(name: &Name, items: Vec<Item>) -> Chain {
     let mut chain = Chain::new();
     let mut open = Batch::default();
     for item in items {
-        if !open.names.is_empty() && !open.takes(std::slice::from_ref(item)) {
-            chain.push(std::mem::take(&mut open).finished());
+        if !open.items.is_empty() && !open.takes(std::slice::from_ref(&item)) {
+            chain.push(std::mem::take(&mut open));
         }
         open.push(name, item);
     }
     open.names_done = 1;
-    chain.push(open.finished());
+    chain.push(open);
     chain
 }
 
@@ -75,22 +90,15 @@ impl Batch {
         let cost: usize = items.iter().map(|item| item.cost).sum();
         let len: usize = items.iter().map(|item| item.body.len() + 1).sum();
         self.cost + cost <= COST_MAX
-            && self.names.len() + items.len() <= BATCH_LEN_MAX
-            && self.body.len() + len < BODY_LEN_MAX
+            && self.items.len() + items.len() <= BATCH_LEN_MAX
+            && self.len + len < BODY_LEN_MAX
     }
 
-    fn push(&mut self, name: &Name, item: &Item) {
-        self.body
-            .push(if self.names.is_empty() { b'[' } else { b',' });
-        self.body.extend_from_slice(item.body.as_bytes());
-        self.names.push(name.clone());
+    fn push(&mut self, name: &Name, item: Item) {
         self.cost += item.cost;
+        self.len += item.body.len() + 1;
         self.records += item.records;
-    }
-
-    fn finished(mut self) -> Self {
-        self.body.push(b']');
-        self
+        self.items.push((name.clone(), item.body));
     }
 }
 
@@ -112,9 +120,9 @@ mod tests {
         let items = names.iter().map(|items| items.iter().map(item).collect());
         let chains = pack(owned.iter().zip(items));
         let told = |batch: &Batch| {
-            assert!(batch.cost <= COST_MAX || batch.names.len() == 1);
-            let (items, done) = (batch.names.len(), batch.names_done);
-            let len = batch.body.len();
+            assert!(batch.cost <= COST_MAX || batch.items.len() == 1);
+            let (items, done) = (batch.items.len(), batch.names_done);
+            let len = body(&batch.items).len();
             format!(
                 "{items} items, {done} done, cost {}, {len} octets",
                 batch.cost
@@ -195,6 +203,22 @@ mod tests {
             records: 1,
         };
         let chains = pack([(&name, vec![item("{}"), item("{}")])]);
-        assert_eq!(chains[0][0].body, b"[{},{}]");
+        assert_eq!(body(&chains[0][0].items), b"[{},{}]");
+    }
+
+    #[test]
+    fn items_are_cut_between_names() {
+        let told = |names: &str| {
+            let item = |label: &str| (label.parse().expect("a name"), String::new());
+            let items: Vec<_> = names.split(' ').map(item).collect();
+            middle(&items)
+        };
+        assert_eq!(told("a b"), 1);
+        assert_eq!(told("a a b b"), 2);
+        assert_eq!(told("a a a b"), 3);
+        assert_eq!(told("a b b b"), 1);
+        assert_eq!(told("a a a a"), 2);
+        assert_eq!(told("a a b"), 2);
+        assert_eq!(told("a b b"), 1);
     }
 }

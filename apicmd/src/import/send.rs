@@ -1,8 +1,9 @@
 //! Sends batches by several threads, and again when the server was away.
 //!
 //! Trying again is safe: adding a record that is there changes nothing, and a removal whose answer
-//! was lost is told as a conflict, which a synchronisation computes anew. How a batch is sent is
-//! the caller's.
+//! was lost is told as a conflict, which a synchronisation computes anew. What one request takes
+//! depends on what the server holds, so a batch that is too much for it is sent in halves. How a
+//! batch is sent is the caller's.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use containerdns_schema::Name;
 
 use crate::error::Error;
-use crate::import::batches::{Batch, Chain};
+use crate::import::batches::{self, Chain};
 
 /// Why not all was sent.
 #[derive(Debug)]
@@ -54,15 +55,15 @@ pub(super) fn all(
                 return;
             };
             for (batch, number) in chain.iter().zip(numbers[index]..) {
-                match patiently(batch, pauses, send) {
+                match in_parts(&batch.items, pauses, send) {
                     Ok(()) => {
                         written.fetch_add(batch.names_done, Ordering::Relaxed);
                         progress(batch.records);
                     }
-                    Err(error) => {
+                    Err((items, error)) => {
                         stop.store(true, Ordering::Relaxed);
                         let mut failure = failure.lock().unwrap_or_else(|lock| lock.into_inner());
-                        failure.get_or_insert((told(batch, number, &error), error));
+                        failure.get_or_insert((told(items, number, &error), error));
                         return;
                     }
                 }
@@ -97,32 +98,48 @@ fn numbers(chains: &[Chain]) -> Vec<usize> {
     chains.iter().map(first).collect()
 }
 
+type Items = [(Name, String)];
+
+/// Sends items together, or in halves when they are too much; a failure has the items it is about.
+fn in_parts<'a>(
+    items: &'a Items,
+    pauses: &[Duration],
+    send: &dyn Fn(&[u8]) -> Result<(), Error>,
+) -> Result<(), (&'a Items, Error)> {
+    match patiently(&batches::body(items), pauses, send) {
+        Err(error) if error.is_too_much() && items.len() > 1 => {
+            let (first, second) = items.split_at(batches::middle(items));
+            in_parts(first, pauses, send)?;
+            in_parts(second, pauses, send)
+        }
+        sent => sent.map_err(|error| (items, error)),
+    }
+}
+
 fn patiently(
-    batch: &Batch,
+    body: &[u8],
     pauses: &[Duration],
     send: &dyn Fn(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     for pause in pauses {
-        match send(&batch.body) {
+        match send(body) {
             Err(error) if error.is_away() => thread::sleep(*pause),
             other => return other,
         }
     }
-    send(&batch.body)
+    send(body)
 }
 
 /// Which batch failed, and at which name when the server says so.
-fn told(batch: &Batch, number: usize, error: &Error) -> String {
-    let ends = match (batch.names.first(), batch.names.last()) {
-        (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
-        (Some(only), _) => only.to_string(),
-        _ => String::new(),
+fn told(items: &Items, number: usize, error: &Error) -> String {
+    let ends = match items {
+        [(first, _), .., (last, _)] if first != last => format!("{first} to {last}"),
+        [(only, _), ..] => only.to_string(),
+        [] => String::new(),
     };
-    let at = item_of(error).and_then(|index| batch.names.get(index));
-    let at = at
-        .map(|name: &Name| format!(", at {name}"))
-        .unwrap_or_default();
-    format!("batch {number} ({ends}{at})")
+    let at = item_of(error).and_then(|index| items.get(index));
+    let at = at.map(|(name, _)| format!(", at {name}"));
+    format!("batch {number} ({ends}{})", at.unwrap_or_default())
 }
 
 /// The place in the batch that an error is about: 3 for the field `[3].ttl`.
@@ -237,7 +254,11 @@ mod tests {
         let chains = chains(101);
         all(&chains, 4, &[], &send, &|_| ()).expect("all sent");
         let mut sent = sent.into_inner().expect("no panic");
-        let mut wanted: Vec<_> = chains.into_iter().flatten().map(|b| b.body).collect();
+        let mut wanted: Vec<_> = chains
+            .iter()
+            .flatten()
+            .map(|batch| batches::body(&batch.items))
+            .collect();
         sent.sort();
         wanted.sort();
         assert_eq!(sent, wanted);

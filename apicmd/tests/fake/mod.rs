@@ -18,7 +18,7 @@ use containerdns_schema::{Name, Rdata, RecordType, Status};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-/// The store's operations in one batch.
+/// The store's operations in one batch unless a test says otherwise.
 const OPERATIONS_MAX: usize = 128;
 
 /// A server that runs until the test ends.
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) asked: Vec<String>,
     /// So many names are listed at once; 0: all.
     pub(crate) page: usize,
+    /// The store's operations in one batch.
+    pub(crate) operations_max: Option<usize>,
     /// So many writes to come find the store away.
     pub(crate) away: usize,
     /// Comes between the next read and the next write, as somebody else's change.
@@ -295,8 +297,9 @@ fn write(
         shared.away -= 1;
         return failure(503, None, "the store is away", None);
     }
-    if changes.iter().map(operations).sum::<usize>() > OPERATIONS_MAX {
-        return failure(413, None, "more than 128 operations", None);
+    let operations_max = shared.operations_max.unwrap_or(OPERATIONS_MAX);
+    if changes.iter().map(operations).sum::<usize>() > operations_max {
+        return failure(413, None, "more operations than the store takes", None);
     }
     let mut after = shared.names.clone();
     for change in &changes {
@@ -305,7 +308,7 @@ fn write(
             return failure(status, place, "as the name asks", None);
         }
         if let Err((status, error)) = apply(&mut after, change) {
-            let current = after.get(&change.name).cloned();
+            let current = shared.names.get(&change.name).cloned();
             let current = current.map(|rrset| Names::from([(change.name.clone(), rrset)]));
             let current = (status == 409).then(|| current.unwrap_or_default());
             return failure(status, place, &error, current);

@@ -115,7 +115,7 @@ fn certificates_on_both_sides() {
         ! containerdns-apicmd: cannot connect to SERVER (invalid peer certificate: BadSignature): give the certificate of the server's authority with --ca
         exit Some(6)
         $ list --api SERVER --ca a-ca.pem
-        ! containerdns-apicmd: cannot connect to SERVER (received fatal alert: certificaterequired): is the server running? set CONDNS_API_ADDR or --api
+        ! containerdns-apicmd: cannot connect to SERVER (the server asks for a certificate): give --cert and --key
         exit Some(6)
         $ list --ca a-ca.pem --cert a-client.pem --key b-client.key
         ! containerdns-apicmd: a-client.pem and b-client.key: keys may not be consistent: KeyMismatch
@@ -130,7 +130,7 @@ fn certificates_on_both_sides() {
         ! containerdns-apicmd: --cert wants --key
         exit Some(2)
         $ list --api SERVER
-        ! containerdns-apicmd: cannot connect to SERVER (protocol: http parse fail: invalid HTTP version): is the server running? set CONDNS_API_ADDR or --api
+        ! containerdns-apicmd: cannot connect to SERVER (no HTTP: http parse fail: invalid HTTP version): does it speak TLS? then write https://
         exit Some(6)
     "#]]);
 }

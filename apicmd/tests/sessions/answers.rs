@@ -5,7 +5,7 @@ use expect_test::expect;
 use crate::session::Session;
 
 #[test]
-fn records_are_created_shown_updated_and_deleted() {
+fn records_are_created_and_shown() {
     let mut session = Session::start();
     session.run("create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60 --user ann");
     session.run("create www.a.test AAAA fd00::1");
@@ -17,16 +17,6 @@ fn records_are_created_shown_updated_and_deleted() {
     session.run("list --zone a.test --type MX");
     session.run("get www.a.test");
     session.run("get www.a.test txt");
-    session.run("update www.a.test A 10.0.0.1=10.0.0.3");
-    session.run("update www.a.test TXT --from 'v=spf1 -all' --to 'v=spf1 a=b'");
-    session.run("update www.a.test AAAA --ttl 30 --user ann");
-    session.run("update alias.a.test CNAME www.a.test=mail.a.test");
-    session.run("list -o zone");
-    session.run("delete www.a.test A 10.0.0.2");
-    session.run("delete www.a.test TXT");
-    session.run("delete mail.a.test --user ann");
-    session.run("delete alias.a.test");
-    session.run("list");
     session.asked();
     session.check(expect![[r#"
         $ create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60 --user ann
@@ -59,21 +49,84 @@ fn records_are_created_shown_updated_and_deleted() {
         $ get www.a.test txt
         NAME         TTL  TYPE  DATA           USER  HEALTH
         www.a.test.  -    TXT   "v=spf1 -all"  -     -
+        # POST /containerdns/api/www.a.test {"records":["10.0.0.1","10.0.0.2"],"ttl":60,"type":"A","user":"ann"}
+        # POST /containerdns/api/www.a.test {"records":["fd00::1"],"type":"AAAA"}
+        # POST /containerdns/api/www.a.test {"records":["\"v=spf1 -all\""],"type":"TXT"}
+        # POST /containerdns/api/mail.a.test {"records":["10 mx.a.test."],"type":"MX"}
+        # POST /containerdns/api/alias.a.test {"records":["www.a.test."],"type":"CNAME"}
+        # GET /containerdns/api
+        # GET /containerdns/api?zone=a.test&type=MX
+        # GET /containerdns/api/www.a.test
+        # GET /containerdns/api/www.a.test?type=TXT
+    "#]]);
+}
+
+#[test]
+fn records_are_updated() {
+    let mut session = Session::start();
+    session.run("create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60");
+    session.run("create www.a.test TXT 'v=spf1 -all'");
+    session.run("create alias.a.test CNAME www.a.test");
+    session.run("update www.a.test A 10.0.0.1=10.0.0.3");
+    session.run("update www.a.test TXT --from 'v=spf1 -all' --to 'v=spf1 a=b'");
+    session.run("update www.a.test A --ttl 30 --user ann");
+    session.run("update alias.a.test CNAME www.a.test=mail.a.test");
+    session.run("list -o zone");
+    session.asked();
+    session.check(expect![[r#"
+        $ create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60
+        OK
+        $ create www.a.test TXT 'v=spf1 -all'
+        OK
+        $ create alias.a.test CNAME www.a.test
+        OK
         $ update www.a.test A 10.0.0.1=10.0.0.3
         OK
         $ update www.a.test TXT --from 'v=spf1 -all' --to 'v=spf1 a=b'
         OK
-        $ update www.a.test AAAA --ttl 30 --user ann
+        $ update www.a.test A --ttl 30 --user ann
         OK
         $ update alias.a.test CNAME www.a.test=mail.a.test
         OK
         $ list -o zone
         alias.a.test. IN CNAME mail.a.test.
-        mail.a.test. IN MX 10 mx.a.test.
-        www.a.test. 60 IN A 10.0.0.2
-        www.a.test. 60 IN A 10.0.0.3
+        www.a.test. 30 IN A 10.0.0.2
+        www.a.test. 30 IN A 10.0.0.3
         www.a.test. IN TXT "v=spf1 a=b"
-        www.a.test. 30 IN AAAA fd00::1
+        # POST /containerdns/api/www.a.test {"records":["10.0.0.1","10.0.0.2"],"ttl":60,"type":"A"}
+        # POST /containerdns/api/www.a.test {"records":["\"v=spf1 -all\""],"type":"TXT"}
+        # POST /containerdns/api/alias.a.test {"records":["www.a.test."],"type":"CNAME"}
+        # PUT /containerdns/api/www.a.test {"type":"A","update":{"10.0.0.1":"10.0.0.3"}}
+        # PUT /containerdns/api/www.a.test {"type":"TXT","update":{"v=spf1 -all":"v=spf1 a=b"}}
+        # PUT /containerdns/api/www.a.test {"ttl":30,"type":"A","user":"ann"}
+        # GET /containerdns/api/alias.a.test?type=CNAME
+        # PUT /containerdns/api/alias.a.test {"records":["mail.a.test."],"type":"CNAME"}
+        # GET /containerdns/api
+    "#]]);
+}
+
+#[test]
+fn records_are_deleted() {
+    let mut session = Session::start();
+    session.run("create www.a.test A 10.0.0.1 10.0.0.2");
+    session.run("create www.a.test TXT hello");
+    session.run("create mail.a.test MX 10 mx.a.test.");
+    session.run("create alias.a.test CNAME www.a.test");
+    session.run("delete www.a.test A 10.0.0.2");
+    session.run("delete www.a.test TXT");
+    session.run("delete mail.a.test --user ann");
+    session.run("delete alias.a.test");
+    session.run("list");
+    session.asked();
+    session.check(expect![[r#"
+        $ create www.a.test A 10.0.0.1 10.0.0.2
+        OK
+        $ create www.a.test TXT hello
+        OK
+        $ create mail.a.test MX 10 mx.a.test.
+        OK
+        $ create alias.a.test CNAME www.a.test
+        OK
         $ delete www.a.test A 10.0.0.2
         OK
         $ delete www.a.test TXT
@@ -84,23 +137,11 @@ fn records_are_created_shown_updated_and_deleted() {
         OK
         $ list
         NAME         TTL  TYPE  DATA      USER  HEALTH
-        www.a.test.  60   A     10.0.0.3  ann   -
-        www.a.test.  30   AAAA  fd00::1   ann   -
-        # POST /containerdns/api/www.a.test {"records":["10.0.0.1","10.0.0.2"],"ttl":60,"type":"A","user":"ann"}
-        # POST /containerdns/api/www.a.test {"records":["fd00::1"],"type":"AAAA"}
-        # POST /containerdns/api/www.a.test {"records":["\"v=spf1 -all\""],"type":"TXT"}
+        www.a.test.  -    A     10.0.0.1  -     -
+        # POST /containerdns/api/www.a.test {"records":["10.0.0.1","10.0.0.2"],"type":"A"}
+        # POST /containerdns/api/www.a.test {"records":["\"hello\""],"type":"TXT"}
         # POST /containerdns/api/mail.a.test {"records":["10 mx.a.test."],"type":"MX"}
         # POST /containerdns/api/alias.a.test {"records":["www.a.test."],"type":"CNAME"}
-        # GET /containerdns/api
-        # GET /containerdns/api?zone=a.test&type=MX
-        # GET /containerdns/api/www.a.test
-        # GET /containerdns/api/www.a.test?type=TXT
-        # PUT /containerdns/api/www.a.test {"type":"A","update":{"10.0.0.1":"10.0.0.3"}}
-        # PUT /containerdns/api/www.a.test {"type":"TXT","update":{"v=spf1 -all":"v=spf1 a=b"}}
-        # PUT /containerdns/api/www.a.test {"ttl":30,"type":"AAAA","user":"ann"}
-        # GET /containerdns/api/alias.a.test?type=CNAME
-        # PUT /containerdns/api/alias.a.test {"records":["mail.a.test."],"type":"CNAME"}
-        # GET /containerdns/api
         # DELETE /containerdns/api/www.a.test {"records":["10.0.0.2"],"type":"A"}
         # DELETE /containerdns/api/www.a.test {"type":"TXT"}
         # DELETE /containerdns/api/mail.a.test {"user":"ann"}
@@ -117,8 +158,6 @@ fn dry_runs_change_nothing() {
     session.run("create www.a.test A 10.0.0.1 --dry-run");
     session.run("update www.a.test A 10.0.0.1=10.0.0.4 --dry-run");
     session.run("delete www.a.test --dry-run");
-    session.run("delete www.a.test A 10.0.0.1 --dry-run -o json");
-    session.run("delete www.a.test A 10.0.0.1 --dry-run -o yaml");
     session.run("get www.a.test");
     session.check(expect![[r#"
         $ create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60
@@ -140,6 +179,22 @@ fn dry_runs_change_nothing() {
         - www.a.test. 60 IN A 10.0.0.1
         - www.a.test. 60 IN A 10.0.0.2
         0 records would be added, 2 removed; nothing was changed
+        $ get www.a.test
+        NAME         TTL  TYPE  DATA      USER  HEALTH
+        www.a.test.  60   A     10.0.0.1  -     -
+        www.a.test.  60   A     10.0.0.2  -     -
+    "#]]);
+}
+
+#[test]
+fn dry_runs_in_other_forms() {
+    let mut session = Session::start();
+    session.run("create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60");
+    session.run("delete www.a.test A 10.0.0.1 --dry-run -o json");
+    session.run("delete www.a.test A 10.0.0.1 --dry-run -o yaml");
+    session.check(expect![[r#"
+        $ create www.a.test A 10.0.0.1 10.0.0.2 --ttl 60
+        OK
         $ delete www.a.test A 10.0.0.1 --dry-run -o json
         {
           "dry_run": true,
@@ -177,10 +232,6 @@ fn dry_runs_change_nothing() {
             ttl: 60
             records:
             - 10.0.0.2
-        $ get www.a.test
-        NAME         TTL  TYPE  DATA      USER  HEALTH
-        www.a.test.  60   A     10.0.0.1  -     -
-        www.a.test.  60   A     10.0.0.2  -     -
     "#]]);
 }
 
@@ -192,11 +243,6 @@ fn every_form_of_an_answer() {
     for form in ["table", "json", "json-lines", "yaml", "zone"] {
         session.run(&format!("get www.a.test -o {form}"));
     }
-    session.run("export");
-    session.run("export a.test -o json-lines");
-    session.run("export b.test");
-    session.run("-o xml list");
-    session.run("history www.a.test -o zone");
     session.check(expect![[r#"
         $ create www.a.test A 10.0.0.1 --ttl 60 --user ann
         OK
@@ -242,13 +288,31 @@ fn every_form_of_an_answer() {
         $ get www.a.test -o zone
         www.a.test. 60 IN A 10.0.0.1
         www.a.test. IN TXT "hello"
+    "#]]);
+}
+
+#[test]
+fn exports_and_forms_that_there_are_not() {
+    let mut session = Session::start();
+    session.run("create www.a.test A 10.0.0.1 --ttl 60 --user ann");
+    session.run("create www.b.test TXT hello");
+    session.run("export");
+    session.run("export a.test -o json-lines");
+    session.run("export b.test");
+    session.run("-o xml list");
+    session.run("history www.a.test -o zone");
+    session.check(expect![[r#"
+        $ create www.a.test A 10.0.0.1 --ttl 60 --user ann
+        OK
+        $ create www.b.test TXT hello
+        OK
         $ export
         www.a.test. 60 IN A 10.0.0.1
-        www.a.test. IN TXT "hello"
+        www.b.test. IN TXT "hello"
         $ export a.test -o json-lines
         {"name":"www.a.test.","type":"A","ttl":60,"user":"ann","records":["10.0.0.1"]}
-        {"name":"www.a.test.","type":"TXT","records":["\"hello\""]}
         $ export b.test
+        www.b.test. IN TXT "hello"
         $ -o xml list
         ! error: invalid value 'xml' for '--output <FORM>'
         !   [possible values: table, json, json-lines, yaml, zone]

@@ -77,15 +77,7 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
         }
         Change::Update { rtype, pairs, ttl } => {
             let mut one = set(sets, *rtype, *ttl);
-            for (old, new) in pairs {
-                let old = selected(*rtype, old);
-                let found = one.records.iter().position(|text| *text == old);
-                let Some(found) = found else {
-                    sets.insert(*rtype, one);
-                    return Err(missing(&old));
-                };
-                one.records[found] = new_text(*rtype, new);
-            }
+            update(&mut one, pairs).map_err(|text| missing(&text))?;
             sets.insert(*rtype, one);
         }
         Change::SetTtl { rtype, ttl } => {
@@ -97,13 +89,7 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
             if one.records.is_empty() {
                 return Err((404, format!("{name} has no {rtype} records")));
             }
-            for text in records.iter().map(|record| selected(*rtype, record)) {
-                let Some(found) = one.records.iter().position(|found| *found == text) else {
-                    sets.insert(*rtype, one);
-                    return Err(missing(&text));
-                };
-                one.records.remove(found);
-            }
+            remove(&mut one, records).map_err(|text| missing(&text))?;
             if !records.is_empty() {
                 sets.insert(*rtype, one);
             }
@@ -119,6 +105,26 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
         Some(count) if count > 1 => Err((409, format!("{name} has a CNAME record already"))),
         _ => Ok(()),
     }
+}
+
+/// Turns records into others; an error is the one that is not there.
+fn update(set: &mut Rrset, pairs: &[(Selector, NewRecord)]) -> Result<(), String> {
+    for (old, new) in pairs {
+        let old = selected(set.rtype, old);
+        let found = set.records.iter().position(|text| *text == old);
+        set.records[found.ok_or(old)?] = new_text(set.rtype, new);
+    }
+    Ok(())
+}
+
+/// Removes records; an error is the one that is not there.
+fn remove(set: &mut Rrset, records: &[Selector]) -> Result<(), String> {
+    for record in records {
+        let text = selected(set.rtype, record);
+        let found = set.records.iter().position(|found| *found == text);
+        set.records.remove(found.ok_or(text)?);
+    }
+    Ok(())
 }
 
 fn new_text(rtype: RecordType, record: &NewRecord) -> String {

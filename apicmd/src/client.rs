@@ -223,6 +223,10 @@ impl Client {
                 _ if error.to_string().starts_with("failed to lookup") => {
                     ("host not found".into(), "set CONDNS_API_ADDR or --api")
                 }
+                _ if error.to_string().contains("CertificateRequired") => (
+                    "the server asks for a certificate".into(),
+                    "give --cert and --key",
+                ),
                 // Certificates come as errors within errors.
                 _ if error.to_string().contains("certificate") => (
                     error
@@ -234,6 +238,10 @@ impl Client {
             },
             ureq::Error::Timeout(timeout) => (format!("no answer in time: {timeout}"), running),
             ureq::Error::HostNotFound => ("host not found".into(), "set CONDNS_API_ADDR or --api"),
+            ureq::Error::Protocol(problem) => (
+                format!("no HTTP: {problem}"),
+                "does it speak TLS? then write https://",
+            ),
             other => (other.to_string(), running),
         };
         Error::Unreachable {

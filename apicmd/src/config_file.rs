@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_has_every_key() {
+        let sample = include_str!("../../configs/apicmd.toml");
+        let file = ConfigFile::parse(sample, Path::new("apicmd.toml")).expect("a good file");
+        assert_eq!(file.default.as_deref(), Some("local"));
+        for key in ["api", "token", "token_file", "ca", "cert", "key"] {
+            let line = format!("\n{key} = ");
+            assert!(sample.contains(&line), "{key} is missing");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_line() {
         check(
             "\nfault = 1\n",

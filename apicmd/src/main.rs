@@ -138,17 +138,24 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             let form = output.unwrap_or(Form::Zone);
             show::names(form, &names, colors).map_err(|error| client.odd(error))
         }
-        Command::History { name, limit } => {
-            if matches!(form, Form::Zone | Form::JsonLines) {
-                return Err(Error::Usage(show::ShowError::Form("history").to_string()));
-            }
-            check_name(&name)?;
-            let history = client.history(&name, limit)?;
-            show::history(form, &history, colors).map_err(|error| client.odd(error))
-        }
+        Command::History { name, limit } => history(client, &name, limit, (form, colors)),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),
     }
+}
+
+fn history(
+    client: &Client,
+    name: &str,
+    limit: Option<u32>,
+    (form, colors): (Form, Colors),
+) -> Result<String, Error> {
+    if matches!(form, Form::Zone | Form::JsonLines) {
+        return Err(Error::Usage(show::ShowError::Form("history").to_string()));
+    }
+    check_name(name)?;
+    let history = client.history(name, limit)?;
+    show::history(form, &history, colors).map_err(|error| client.odd(error))
 }
 
 /// Colours are for terminals whose user did not decline them.

@@ -69,7 +69,7 @@ fn names_as_a_table() {
 }
 
 #[test]
-fn names_in_other_forms() {
+fn names_as_lines() {
     check(
         Form::Zone,
         Colors::On,
@@ -93,6 +93,10 @@ fn names_in_other_forms() {
         {"name":"www.a.test.","type":"TXT","records":["\"v=spf1 -all\""]}
     "#]],
     );
+}
+
+#[test]
+fn names_as_yaml() {
     check(
         Form::Yaml,
         Colors::On,
@@ -131,6 +135,10 @@ fn names_in_other_forms() {
             - '"v=spf1 -all"'
     "#]],
     );
+}
+
+#[test]
+fn names_as_json() {
     check(
         Form::Json,
         Colors::On,
@@ -282,8 +290,7 @@ fn what_would_change() {
     .assert_eq(&difference::told(one, Colors::On).replace('\x1b', "ESC"));
 }
 
-#[test]
-fn a_history() {
+fn sample_history() -> History {
     let entry = AuditEntry {
         time: "2026-11-24T20:13:24Z".into(),
         token: "admin".into(),
@@ -292,18 +299,26 @@ fn a_history() {
         client: "10.0.0.9".into(),
         changes: differences()[1..3].to_vec(),
     };
-    let mut sample = History {
+    History {
         name: "www.a.test".parse().expect("a name"),
         complete: false,
         entries: vec![HistoryEntry {
             revision: 17,
             entry,
         }],
-    };
-    let told = |form, sample: &History| match history(form, sample, Colors::Off) {
+    }
+}
+
+fn told_history(form: Form, sample: &History) -> String {
+    match history(form, sample, Colors::Off) {
         Ok(text) => text,
         Err(error) => error.to_string(),
-    };
+    }
+}
+
+#[test]
+fn a_history() {
+    let mut sample = sample_history();
     expect![[r#"
         2026-11-24T20:13:24Z PUT by admin for ann from 10.0.0.9, revision 17
           - gone.a.test. 5 IN A 10.0.0.1
@@ -314,9 +329,20 @@ fn a_history() {
             ttl.a.test. A: owner ann, was nobody
         older changes are beyond --limit or no longer kept
     "#]]
-    .assert_eq(&told(Form::Table, &sample));
+    .assert_eq(&told_history(Form::Table, &sample));
     expect!["history has no such form: write -o table, -o json or -o yaml"]
-        .assert_eq(&told(Form::Zone, &sample));
+        .assert_eq(&told_history(Form::Zone, &sample));
+    sample.complete = true;
+    sample.entries.clear();
+    expect![[r#"
+        never changed through the API
+    "#]]
+    .assert_eq(&told_history(Form::Table, &sample));
+}
+
+#[test]
+fn a_history_as_yaml() {
+    let sample = sample_history();
     expect![[r#"
         name: www.a.test.
         complete: false
@@ -349,11 +375,5 @@ fn a_history() {
               - 10.0.0.1
               - 10.0.0.3
     "#]]
-    .assert_eq(&told(Form::Yaml, &sample));
-    sample.complete = true;
-    sample.entries.clear();
-    expect![[r#"
-        never changed through the API
-    "#]]
-    .assert_eq(&told(Form::Table, &sample));
+    .assert_eq(&told_history(Form::Yaml, &sample));
 }

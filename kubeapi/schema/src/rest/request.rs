@@ -334,7 +334,18 @@ fn changes(
         let target = Rdata::cname(&name);
         return Ok(vec![at(alias, with_records(method, rtype, target, ttl)?)]);
     }
-    let change = match method {
+    let change = of_records(method, rtype, ttl, body)?;
+    Ok(vec![at(name, change)])
+}
+
+/// What is asked of the records of one type at one name.
+fn of_records(
+    method: Method,
+    rtype: RecordType,
+    ttl: Option<u32>,
+    body: Body<'_>,
+) -> Result<Change, RequestError> {
+    Ok(match method {
         Method::Delete => {
             if ttl.is_some() {
                 return Err(RequestError::new("ttl", "is not for DELETE"));

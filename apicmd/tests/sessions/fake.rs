@@ -9,14 +9,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
-use containerdns_schema::rest::request::{self, Method, NewRecord, Selector};
+use containerdns_schema::rest::request::{self, Method};
 use containerdns_schema::rest::{
-    AuditEntry, Change, Difference, DryRun, Failure, History, HistoryEntry, NameChange, Names,
-    Rrset, State, Zones,
+    AuditEntry, DryRun, Failure, History, HistoryEntry, NameChange, Names, Rrset, Zones,
 };
-use containerdns_schema::{Name, Rdata, RecordType, Status};
+use containerdns_schema::{Name, Status};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+
+use self::changes::{apply, differences, operations};
+
+mod changes;
 
 /// The store's operations in one batch unless a test says otherwise.
 const OPERATIONS_MAX: usize = 128;
@@ -341,164 +344,6 @@ fn write(
         next: None,
         body: b"OK\n".to_vec(),
     }
-}
-
-fn operations(change: &NameChange) -> usize {
-    let records = match &change.change {
-        Change::Add { records, .. } | Change::Replace { records, .. } => records.len(),
-        Change::Update { pairs, .. } => pairs.len(),
-        Change::Remove { records, .. } => records.len(),
-        Change::SetTtl { .. } | Change::RemoveAll => 1,
-    };
-    records.min(32) + 1
-}
-
-type Refusal = (u16, String);
-
-/// Changes one name.
-fn apply(names: &mut Names, change: &NameChange) -> Result<(), Refusal> {
-    let name = &change.name;
-    let mut sets: BTreeMap<RecordType, Rrset> = names
-        .remove(name)
-        .iter()
-        .flat_map(Rrset::all)
-        .map(|rrset| (rrset.rtype, rrset.clone()))
-        .collect();
-    sets.values_mut().for_each(|rrset| rrset.more.clear());
-    let done = apply_to(&mut sets, change);
-    sets.retain(|_, rrset| !rrset.records.is_empty());
-    let mut all = sets.into_values();
-    if let Some(mut first) = all.next() {
-        first.more = all.collect();
-        names.insert(name.clone(), first);
-    }
-    done
-}
-
-fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Result<(), Refusal> {
-    let name = &change.name;
-    let set = |sets: &mut BTreeMap<RecordType, Rrset>, rtype, ttl: Option<u32>| -> Rrset {
-        let mut set = sets.remove(&rtype).unwrap_or_else(|| Rrset::new(rtype));
-        set.ttl = ttl.or(set.ttl);
-        set.user = set.user.or(change.user.clone());
-        set
-    };
-    let missing = |text: &str| (409, format!("{name} has no record {text}"));
-    match &change.change {
-        Change::Add {
-            rtype,
-            records,
-            ttl,
-        } => {
-            let mut one = set(sets, *rtype, *ttl);
-            for text in records.iter().map(|record| new_text(*rtype, record)) {
-                if !one.records.contains(&text) {
-                    one.records.push(text);
-                }
-            }
-            sets.insert(*rtype, one);
-        }
-        Change::Replace {
-            rtype,
-            records,
-            ttl,
-        } => {
-            let mut one = set(sets, *rtype, *ttl);
-            one.records = records
-                .iter()
-                .map(|record| new_text(*rtype, record))
-                .collect();
-            sets.insert(*rtype, one);
-        }
-        Change::Update { rtype, pairs, ttl } => {
-            let mut one = set(sets, *rtype, *ttl);
-            for (old, new) in pairs {
-                let old = selected(*rtype, old);
-                let found = one.records.iter().position(|text| *text == old);
-                let Some(found) = found else {
-                    sets.insert(*rtype, one);
-                    return Err(missing(&old));
-                };
-                one.records[found] = new_text(*rtype, new);
-            }
-            sets.insert(*rtype, one);
-        }
-        Change::SetTtl { rtype, ttl } => {
-            let one = set(sets, *rtype, Some(*ttl));
-            sets.insert(*rtype, one);
-        }
-        Change::Remove { rtype, records } => {
-            let mut one = set(sets, *rtype, None);
-            if one.records.is_empty() {
-                return Err((404, format!("{name} has no {rtype} records")));
-            }
-            for text in records.iter().map(|record| selected(*rtype, record)) {
-                let Some(found) = one.records.iter().position(|found| *found == text) else {
-                    sets.insert(*rtype, one);
-                    return Err(missing(&text));
-                };
-                one.records.remove(found);
-            }
-            if !records.is_empty() {
-                sets.insert(*rtype, one);
-            }
-        }
-        Change::RemoveAll if sets.is_empty() => return Err((404, format!("{name} is not there"))),
-        Change::RemoveAll => sets.clear(),
-    }
-    let alone = sets
-        .get(&RecordType::CNAME)
-        .map(|alias| alias.records.len());
-    match alone {
-        Some(1) if sets.len() > 1 => Err((409, format!("{name}: a CNAME record stands alone"))),
-        Some(count) if count > 1 => Err((409, format!("{name} has a CNAME record already"))),
-        _ => Ok(()),
-    }
-}
-
-fn new_text(rtype: RecordType, record: &NewRecord) -> String {
-    match record {
-        NewRecord::Rdata(rdata) => Rdata::to_text(rdata, rtype),
-        NewRecord::Backend { .. } => panic!("the command line sends RDATA"),
-    }
-}
-
-fn selected(rtype: RecordType, selector: &Selector) -> String {
-    match selector {
-        Selector::Rdata(rdata) => rdata.to_text(rtype),
-        Selector::Backend { .. } => panic!("the command line sends RDATA"),
-    }
-}
-
-fn differences(before: &Names, after: &Names) -> Vec<Difference> {
-    let sets = |names: &Names| -> BTreeMap<(Name, RecordType), State> {
-        let mut all = BTreeMap::new();
-        for (name, rrset) in names {
-            for rrset in rrset.all() {
-                let state = State {
-                    ttl: rrset.ttl,
-                    user: rrset.user.clone(),
-                    records: rrset.records.clone(),
-                    omitted: 0,
-                };
-                all.insert((name.clone(), rrset.rtype), state);
-            }
-        }
-        all
-    };
-    let (before, after) = (sets(before), sets(after));
-    let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let changed = keys
-        .into_iter()
-        .filter(|key| before.get(key) != after.get(key));
-    changed
-        .map(|key| Difference {
-            name: key.0.clone(),
-            rtype: key.1,
-            before: before.get(key).cloned(),
-            after: after.get(key).cloned(),
-        })
-        .collect()
 }
 
 impl Shared {

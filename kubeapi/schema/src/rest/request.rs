@@ -375,8 +375,7 @@ fn of_records(
                 ttl,
             }
         }
-    };
-    Ok(vec![at(name, change)])
+    })
 }
 
 /// A change with one record.

@@ -194,6 +194,35 @@ fn what_makes_no_sense_is_named() {
             r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"records":["10.0.0.1"]}"#,
             r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"ttl":-1}"#,
             r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"user":"a\u0000"}"#,
+        ],
+        expect![[r#"
+            body: empty: write a JSON object
+            body: not a JSON object: write {"field":...}
+            body: EOF while parsing an object at line 1 column 1
+            name: w.c.test. lies in none of the zones a.test., b.test., 10.in-addr.arpa.
+            type: missing: write A, AAAA, CNAME ...
+            body: unknown field `typ`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update` at line 1 column 6
+            type: 5 is not a string
+            type: `B` is no record type: write a mnemonic such as AAAA, or TYPE and its number
+            type: ANY is a type of queries, no record has it
+            ips: missing for type A
+            ips: missing for type A
+            ips[1]: "10.0.0.256" is no IP address
+            ips[0]: fd00::1 is no IPv4 address, as type A wants: write type AAAA
+            ips[0]: 10.0.0.1 is no IPv6 address, as type AAAA wants: write type A
+            ips[0]: an object is not a string
+            text: is not for type A: write ips, or records
+            records: write records or ips, not both
+            ttl: -1 is not a whole number from 0 to 2147483647
+            user: "a\0" is no user: write 1 to 64 printable characters
+        "#]],
+    );
+}
+
+#[test]
+fn what_fits_no_method_is_named() {
+    check(
+        &[
             r#"POST w.a.test {"type":"A","update":{"10.0.0.1":"10.0.0.2"}}"#,
             r#"POST w.a.test {"type":"SRV","ips":["10.0.0.1"]}"#,
             r#"POST w.a.test {"type":"SRV","ips":["10.0.0.1"],"ports":[65536]}"#,
@@ -216,25 +245,6 @@ fn what_makes_no_sense_is_named() {
             r#"[{"name":"w","method":"GET"}]"#,
         ],
         expect![[r#"
-            body: empty: write a JSON object
-            body: not a JSON object: write {"field":...}
-            body: EOF while parsing an object at line 1 column 1
-            name: w.c.test. lies in none of the zones a.test., b.test., 10.in-addr.arpa.
-            type: missing: write A, AAAA, CNAME ...
-            body: unknown field `typ`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update` at line 1 column 6
-            type: 5 is not a string
-            type: `B` is no record type: write a mnemonic such as AAAA, or TYPE and its number
-            type: ANY is a type of queries, no record has it
-            ips: missing for type A
-            ips: missing for type A
-            ips[1]: "10.0.0.256" is no IP address
-            ips[0]: fd00::1 is no IPv4 address, as type A wants: write type AAAA
-            ips[0]: 10.0.0.1 is no IPv6 address, as type AAAA wants: write type A
-            ips[0]: an object is not a string
-            text: is not for type A: write ips, or records
-            records: write records or ips, not both
-            ttl: -1 is not a whole number from 0 to 2147483647
-            user: "a\0" is no user: write 1 to 64 printable characters
             update: is for PUT only
             ports: 0 for 1 ips: write one port an address
             ports[0]: 65536 is not a whole number from 0 to 65535

@@ -44,7 +44,7 @@ endef
 
 # Builds, and starts a server over its own store, with sample records: nothing else is needed.
 run: needs-build
-	$(CARGO) build --release --locked -p containerdns
+	$(CARGO) build --release --locked -p containerdns -p containerdns-apicmd
 	$(CARGO) run --release --locked -p containerdns -- standalone
 
 # Every test of every package, after what `check` holds.

@@ -152,11 +152,15 @@ fn functions(text: &str) -> impl Iterator<Item = (usize, usize)> {
     starts.into_iter().map(move |start| {
         let indent = lines[start].len() - lines[start].trim_start().len();
         let close = format!("{}}}", &lines[start][..indent]);
-        let ends_here = |line: &&str| **line == close || line.trim_end().ends_with(';');
-        let one_line = lines[start].ends_with('}') || ends_here(&lines[start]);
-        let length = match one_line {
-            true => 1,
-            false => {
+        let head = |line: &&&str| !line.ends_with(['{', '}', ';']);
+        let head = lines[start..].iter().take_while(head).count();
+        // A declaration ends with its head; a body that ends there is on the same line.
+        let body = lines
+            .get(start + head)
+            .is_some_and(|line| line.ends_with('{'));
+        let length = match body {
+            false => 1 + head,
+            true => {
                 1 + lines[start..]
                     .iter()
                     .take_while(|line| **line != close)

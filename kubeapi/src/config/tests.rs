@@ -63,6 +63,10 @@ fn problems_name_the_line() {
         "[store]\nrelist_s = 0",
         expect!["kubeapi.toml: line 2: 0 is out of range; write 1 to 86400"],
     );
+}
+
+#[test]
+fn problems_of_the_api_name_the_line() {
     check(
         "[api]\nlisten = \"9003\"",
         expect!["kubeapi.toml: line 2: invalid socket address syntax"],

@@ -83,6 +83,10 @@ fn bad_files() {
         token ``: has no name; write a printable one, for the log
     "#]],
     );
+}
+
+#[test]
+fn bad_tokens() {
     check(
         "[[tokens]]\nname = \"x\"",
         expect![[r#"
@@ -125,6 +129,10 @@ fn bad_files() {
         token `x`: sha256 is not 64 hex digits; write what `printf %s TOKEN | sha256sum` prints
     "#]],
     );
+}
+
+#[test]
+fn tokens_that_are_known_already() {
     let twice = "[[tokens]]\nname = \"x\"\ntoken = \"secret-of-x\"\n";
     check(
         &[twice, twice].concat(),

@@ -2,8 +2,9 @@
 //!
 //! A store is an ordered map from key to value with one global, growing revision. The trait is as
 //! small as its users need: list a prefix at one revision in pages bounded by bytes, watch prefixes
-//! from a revision, the past of one key, a guarded transaction, a lease. [`etcd`] speaks etcd v3; [`embedded`] keeps the
-//! same promises over redb in this process. One contract test suite runs against both.
+//! from a revision, the past of one key, a guarded transaction, a lease. [`etcd`] speaks etcd v3;
+//! [`embedded`] keeps the same promises over redb in this process. One contract test suite runs
+//! against both.
 //!
 //! Not here: what keys and values mean (that is `containerdns-schema`) and when to list again
 //! (that is the reader's).

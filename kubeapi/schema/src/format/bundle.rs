@@ -1,7 +1,7 @@
 //! All records of one Kubernetes object in one key: what `containerdns-kubeapi` writes.
 //!
 //! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
-//! records. Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":["presentation format",...]},...]}`;
+//! records. Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":["presentation format",...]},..]}`;
 //! `ttl` may be left out. Fields not named here are ignored, another `v` is refused. One bad RRset
 //! makes the whole bundle bad: half an object is not served.
 //!

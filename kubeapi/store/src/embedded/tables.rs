@@ -142,8 +142,8 @@ pub(super) fn read_log(
     Ok(LogPart { events, through })
 }
 
-/// The values of `key`, newest first and `max` at most. The present one is in `current`; former ones
-/// are in the log until it is cut or the key was absent.
+/// The values of `key`, newest first and `max` at most. The present one is in `current`; former
+/// ones are in the log until it is cut or the key was absent.
 pub(super) fn read_past(
     snapshot: &ReadTransaction,
     state: State,

@@ -1,9 +1,9 @@
 //! All records of one Kubernetes object in one key: what `containerdns-kubeapi` writes.
 //!
 //! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
-//! records. Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":["presentation format",...]},..]}`;
-//! `ttl` may be left out. Fields not named here are ignored, another `v` is refused. One bad RRset
-//! makes the whole bundle bad: half an object is not served.
+//! records. Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":[...]},...]}`, RDATA in
+//! presentation format; `ttl` may be left out. Fields not named here are ignored, another `v` is
+//! refused. One bad RRset makes the whole bundle bad: half an object is not served.
 //!
 //! The kind records is for what comes from no object of Kubernetes: the REST API keeps there, in
 //! the cluster [`API_CLUSTER`], one key a name with the records that the `containerdns` tree cannot

@@ -24,7 +24,12 @@ const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "LICENSE",
     "configs/containerdns.toml",
+    "configs/containerdns-kubeapi.toml",
+    "configs/tokens.toml",
+    "configs/apicmd.toml",
     "docs/configuration.md",
+    "docs/api.md",
+    "docs/apicmd.md",
 ];
 /// Which of our packages each may depend on.
 const ARROWS: &[(&str, &[&str])] = &[

@@ -4,7 +4,7 @@
 //! for it (its type, its key still free, fewer than [`TREE_RECORDS_MAX`] of its RRset there), else
 //! to the bundle of the name. A key whose record went is reused by a new record or deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use containerdns_schema::format::containerdns::{self, Backend, Fields};
 use containerdns_schema::format::{self, EncodeError, KeyValue, bundle};
@@ -14,18 +14,32 @@ use containerdns_store::{Guard, Operation};
 use super::{Planned, Rules, TREE_RECORDS_MAX, Working};
 use crate::records::{Item, Layout, NameRecords, Part, Records};
 
+/// What the operations are for, the same for all names of a request.
+pub(super) struct Target<'a> {
+    pub(super) records: &'a Records,
+    pub(super) layout: &'a Layout,
+    pub(super) rules: &'a Rules,
+    /// Keys that other names of the request write or delete.
+    pub(super) taken: &'a BTreeSet<Vec<u8>>,
+}
+
 /// The operations that make the store hold `after` instead of `before` at `name`.
 pub(super) fn compile(
-    records: &Records,
-    layout: &Layout,
-    rules: &Rules,
+    target: &Target<'_>,
     name: &Name,
     before: &NameRecords,
     after: &[Working],
 ) -> Result<Planned, EncodeError> {
+    let Target {
+        records,
+        layout,
+        rules,
+        taken,
+    } = *target;
     let mut writer = Writer {
         layout,
         records,
+        taken,
         before,
         name,
         puts: BTreeMap::new(),
@@ -50,6 +64,7 @@ pub(super) fn compile(
 struct Writer<'a> {
     layout: &'a Layout,
     records: &'a Records,
+    taken: &'a BTreeSet<Vec<u8>>,
     before: &'a NameRecords,
     name: &'a Name,
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -134,7 +149,7 @@ impl<'a> Writer<'a> {
 
     /// Whether a new record may be written to `key`: nothing is there that stays.
     fn is_free(&self, key: &[u8]) -> bool {
-        if self.puts.contains_key(key) {
+        if self.puts.contains_key(key) || self.taken.contains(key) {
             return false;
         }
         let ours = self

@@ -47,11 +47,22 @@ pub(super) fn compile(
         in_tree: BTreeMap::new(),
         bundled: Vec::new(),
     };
+    // A backend has one place, its address's: an address record there makes room.
+    let backends = after.iter().filter(|one| one.item.backend.is_some());
+    let new_backends = backends.filter(|one| one.from.is_none());
+    let places: BTreeSet<Vec<u8>> = new_backends
+        .filter_map(|one| Some(writer.tree_pair(one, rules).ok()?.key))
+        .collect();
     // What stays first: a new record must not take its key.
-    let (stay, moving): (Vec<&Working>, Vec<&Working>) = after.iter().partition(|one| {
-        let tree = |index: usize| before.entries[index].part == Part::Tree;
-        one.from.is_some_and(tree)
+    let (stay, mut moving): (Vec<&Working>, Vec<&Working>) = after.iter().partition(|one| {
+        let stays = |index: usize| {
+            let entry = &before.entries[index];
+            let makes_room = one.item.backend.is_none() && places.contains(&entry.key);
+            entry.part == Part::Tree && !makes_room
+        };
+        one.from.is_some_and(stays)
     });
+    moving.sort_by_key(|one| one.item.backend.is_none());
     for one in stay {
         writer.keep(one);
     }
@@ -206,11 +217,12 @@ impl<'a> Writer<'a> {
     fn write_bundle(&mut self) -> Result<(), EncodeError> {
         let mut entries = self.before.entries.iter().enumerate();
         let held = entries.find(|(_, entry)| entry.part == Part::Bundles);
-        let unchanged = |items: &[Item]| {
-            self.bundled.len() == items.len() && self.bundled.iter().all(|one| one.from.is_some())
+        let unchanged = |index: usize, items: &[Item]| {
+            let from_there = |one: &&Working| one.from == Some(index);
+            self.bundled.len() == items.len() && self.bundled.iter().all(from_there)
         };
         match held {
-            Some((index, entry)) if unchanged(&entry.items) => {
+            Some((index, entry)) if unchanged(index, &entry.items) => {
                 self.kept.push(index);
                 return Ok(());
             }

@@ -8,7 +8,7 @@
 //!
 //! Who may ask is not decided here, except that a name with an owner is its owner's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use containerdns_schema::format::EncodeError;
 use containerdns_schema::rest::{Difference, NameChange, State};
@@ -139,7 +139,9 @@ pub fn plan(
         let user = change.user.as_ref().or(actor.user.as_ref());
         apply::apply(working, change, user.map(String::as_str), rules)?;
     }
-    let mut planned = Vec::new();
+    let mut planned: Vec<Planned> = Vec::new();
+    // Two names may have one place in the tree: it goes to the first.
+    let mut taken: BTreeSet<Vec<u8>> = BTreeSet::new();
     for (name, working) in names {
         let before = records.name(name).unwrap_or(&empty);
         let place = changes.iter().find(|change| change.name == *name);
@@ -149,10 +151,18 @@ pub fn plan(
         if differences.is_empty() {
             continue;
         }
-        let compiled = compile::compile(records, layout, rules, name, before, &working);
+        let target = compile::Target {
+            records,
+            layout,
+            rules,
+            taken: &taken,
+        };
+        let compiled = compile::compile(&target, name, before, &working);
+        let compiled = compiled.map_err(|error| impossible(place, &error))?;
+        taken.extend(compiled.guards.iter().map(|guard| guard.key().to_vec()));
         planned.push(Planned {
             differences,
-            ..compiled.map_err(|error| impossible(place, &error))?
+            ..compiled
         });
     }
     check_size(&planned)?;

@@ -4,6 +4,7 @@
 //! own; modules run side by side. A missing etcd or dig is a failure.
 
 mod addresses;
+mod api;
 mod bad_values;
 mod cases;
 mod change;

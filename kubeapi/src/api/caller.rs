@@ -74,6 +74,11 @@ impl Caller {
 
     /// Checks one change, and writes into it on whose behalf it is made.
     pub(super) fn authorize(&self, zones: &Zones, change: &mut NameChange) -> Result<(), ApiError> {
+        let checked = self.check_change(zones, change);
+        checked.map_err(|error| error.at(&change.place))
+    }
+
+    fn check_change(&self, zones: &Zones, change: &mut NameChange) -> Result<(), ApiError> {
         self.check_scope(&change.name)?;
         if zones.is_kubernetes(&change.name) {
             let name = &change.name;

@@ -70,6 +70,16 @@ impl ApiError {
         }
     }
 
+    /// The same about a change that stands at `place` in a batch.
+    pub(super) fn at(mut self, place: &str) -> Self {
+        if let Self::Request(RequestError { field, .. }) | Self::Forbidden { field, .. } = &mut self
+            && !place.is_empty()
+        {
+            *field = format!("{place}.{field}");
+        }
+        self
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Request(_) => StatusCode::BAD_REQUEST,

@@ -114,12 +114,12 @@ pub(super) async fn write(
         let entry = AuditEntry {
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             token: caller.grant.name.clone(),
-            user: changes.iter().find_map(|change| change.user.clone()),
+            user: None,
             method: method.into(),
             client: client.to_string(),
             changes: Vec::new(),
         };
-        let transaction = transaction(api, planned, &entry).await?;
+        let transaction = transaction(api, planned, &entry, &changes).await?;
         let Transaction {
             guards, operations, ..
         } = &transaction;
@@ -161,6 +161,7 @@ async fn transaction(
     api: &Api,
     planned: Vec<Planned>,
     entry: &AuditEntry,
+    changes: &[NameChange],
 ) -> Result<Transaction, ApiError> {
     let mut transaction = Transaction {
         guards: Vec::new(),
@@ -168,7 +169,9 @@ async fn transaction(
         entries: Vec::new(),
     };
     for name in planned {
+        let mut of_name = changes.iter().filter(|change| change.name == name.name);
         let entry = audit::bounded(AuditEntry {
+            user: of_name.find_map(|change| change.user.clone()),
             changes: name.differences,
             ..entry.clone()
         });

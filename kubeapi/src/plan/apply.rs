@@ -1,5 +1,7 @@
 //! Applies one change to the working copy of a name, and checks what a name may hold in the end.
 
+use std::collections::BTreeSet;
+
 use containerdns_schema::format::containerdns::Backend;
 use containerdns_schema::rest::{Change, NameChange, NewRecord, Selector};
 use containerdns_schema::{Name, Rdata, RecordType};
@@ -109,7 +111,7 @@ impl NameCopy<'_> {
         for record in records {
             let mut item = self.item(rtype, record)?;
             item.ttl = ttl.or(kept);
-            if self.of_type(rtype).any(|one| one.item.rdata == item.rdata) {
+            if self.has(&item) {
                 continue;
             }
             self.push(item);
@@ -129,7 +131,8 @@ impl NameCopy<'_> {
         let kept = self.of_type(rtype).find_map(|one| one.item.ttl);
         self.working.retain(|one| {
             let item = &one.item;
-            item.rtype != rtype || wanted.iter().any(|wanted| wanted.rdata == item.rdata)
+            let is_wanted = |wanted: &Item| same_rdata(rtype, &wanted.rdata, &item.rdata);
+            item.rtype != rtype || wanted.iter().any(is_wanted)
         });
         self.add(rtype, records, ttl.or(kept))
     }
@@ -150,6 +153,12 @@ impl NameCopy<'_> {
                 );
                 return Err(self.conflict("update", problem));
             };
+            if places.contains(&at) {
+                return Err(PlanError::Impossible {
+                    field: field(&self.change.place, "update"),
+                    problem: format!("names {} twice", shown(rtype, old)),
+                });
+            }
             places.push(at);
         }
         let mut items = Vec::with_capacity(pairs.len());
@@ -163,7 +172,7 @@ impl NameCopy<'_> {
             self.working.remove(at);
         }
         for item in items {
-            if !self.of_type(rtype).any(|one| one.item.rdata == item.rdata) {
+            if !self.has(&item) {
                 self.push(item);
             }
         }
@@ -177,6 +186,7 @@ impl NameCopy<'_> {
             self.working.retain(|one| one.item.rtype != rtype);
             return Ok(());
         }
+        let mut places = BTreeSet::new();
         for selector in records {
             let Some(at) = self.position(rtype, selector) else {
                 let (name, shown) = (&self.change.name, shown(rtype, selector));
@@ -185,6 +195,9 @@ impl NameCopy<'_> {
                     problem: format!("{name} has no {rtype} record {shown}"),
                 });
             };
+            places.insert(at);
+        }
+        for at in places.into_iter().rev() {
             self.working.remove(at);
         }
         Ok(())
@@ -253,12 +266,17 @@ impl NameCopy<'_> {
             .filter(move |one| one.item.rtype == rtype)
     }
 
+    fn has(&self, item: &Item) -> bool {
+        self.of_type(item.rtype)
+            .any(|one| same_rdata(item.rtype, &one.item.rdata, &item.rdata))
+    }
+
     fn position(&self, rtype: RecordType, selector: &Selector) -> Option<usize> {
         self.working.iter().position(|one| {
             let item = &one.item;
             item.rtype == rtype
                 && match selector {
-                    Selector::Rdata(rdata) => item.rdata == *rdata,
+                    Selector::Rdata(rdata) => same_rdata(rtype, &item.rdata, rdata),
                     Selector::Backend { address, port } => {
                         item.backend == Some(*address)
                             && port.is_none_or(|port| srv_port(&item.rdata) == Some(port))
@@ -302,6 +320,26 @@ impl NameCopy<'_> {
     }
 }
 
+/// Whether two records are one: the name they point at counts without case (RFC 4343).
+fn same_rdata(rtype: RecordType, a: &Rdata, b: &Rdata) -> bool {
+    if a == b {
+        return true;
+    }
+    let (Some(target), Some(other)) = (a.target(rtype), b.target(rtype)) else {
+        return false;
+    };
+    let beside = |rdata: &Rdata, target: &Name| {
+        let start = match rtype {
+            RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
+            RecordType::SRV => 6,
+            _ => 0,
+        };
+        let (before, rest) = rdata.wire().split_at(start);
+        (before.to_vec(), rest[target.wire().len()..].to_vec())
+    };
+    target == other && beside(a, &target) == beside(b, &other)
+}
+
 /// The port of an SRV record.
 pub(crate) fn srv_port(rdata: &Rdata) -> Option<u16> {
     let octets = rdata.wire().get(4..6)?;
@@ -333,6 +371,7 @@ pub(super) fn check(
         .iter()
         .filter(|one| one.item.rtype == RecordType::CNAME);
     let targets: Vec<String> = aliases
+        .clone()
         .map(|one| one.item.rdata.to_text(RecordType::CNAME))
         .collect();
     let Some(target) = targets.first() else {
@@ -351,7 +390,8 @@ pub(super) fn check(
             "{name} is a zone: its apex has SOA and NS, beside which no CNAME may stand"
         ));
     }
-    if targets.contains(&name.to_string()) {
+    let is_itself = |one: &Working| one.item.rdata.target(RecordType::CNAME).as_ref() == Some(name);
+    if aliases.clone().any(is_itself) {
         return conflict(format!("{name} would be an alias of itself"));
     }
     if targets.len() > 1 {

@@ -4,7 +4,7 @@
 //! for it (its type, its key still free, fewer than [`TREE_RECORDS_MAX`] of its RRset there), else
 //! to the bundle of the name. A key whose record went is reused by a new record or deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use containerdns_schema::format::containerdns::{self, Backend, Fields};
 use containerdns_schema::format::{self, EncodeError, KeyValue, bundle};
@@ -14,18 +14,32 @@ use containerdns_store::{Guard, Operation};
 use super::{Planned, Rules, TREE_RECORDS_MAX, Working};
 use crate::records::{Item, Layout, NameRecords, Part, Records};
 
+/// What the operations are for, the same for all names of a request.
+pub(super) struct Target<'a> {
+    pub(super) records: &'a Records,
+    pub(super) layout: &'a Layout,
+    pub(super) rules: &'a Rules,
+    /// Keys that other names of the request write or delete.
+    pub(super) taken: &'a BTreeSet<Vec<u8>>,
+}
+
 /// The operations that make the store hold `after` instead of `before` at `name`.
 pub(super) fn compile(
-    records: &Records,
-    layout: &Layout,
-    rules: &Rules,
+    target: &Target<'_>,
     name: &Name,
     before: &NameRecords,
     after: &[Working],
 ) -> Result<Planned, EncodeError> {
+    let Target {
+        records,
+        layout,
+        rules,
+        taken,
+    } = *target;
     let mut writer = Writer {
         layout,
         records,
+        taken,
         before,
         name,
         puts: BTreeMap::new(),
@@ -33,11 +47,22 @@ pub(super) fn compile(
         in_tree: BTreeMap::new(),
         bundled: Vec::new(),
     };
+    // A backend has one place, its address's: an address record there makes room.
+    let backends = after.iter().filter(|one| one.item.backend.is_some());
+    let new_backends = backends.filter(|one| one.from.is_none());
+    let places: BTreeSet<Vec<u8>> = new_backends
+        .filter_map(|one| Some(writer.tree_pair(one, rules).ok()?.key))
+        .collect();
     // What stays first: a new record must not take its key.
-    let (stay, moving): (Vec<&Working>, Vec<&Working>) = after.iter().partition(|one| {
-        let tree = |index: usize| before.entries[index].part == Part::Tree;
-        one.from.is_some_and(tree)
+    let (stay, mut moving): (Vec<&Working>, Vec<&Working>) = after.iter().partition(|one| {
+        let stays = |index: usize| {
+            let entry = &before.entries[index];
+            let makes_room = one.item.backend.is_none() && places.contains(&entry.key);
+            entry.part == Part::Tree && !makes_room
+        };
+        one.from.is_some_and(stays)
     });
+    moving.sort_by_key(|one| one.item.backend.is_none());
     for one in stay {
         writer.keep(one);
     }
@@ -50,6 +75,7 @@ pub(super) fn compile(
 struct Writer<'a> {
     layout: &'a Layout,
     records: &'a Records,
+    taken: &'a BTreeSet<Vec<u8>>,
     before: &'a NameRecords,
     name: &'a Name,
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -134,7 +160,7 @@ impl<'a> Writer<'a> {
 
     /// Whether a new record may be written to `key`: nothing is there that stays.
     fn is_free(&self, key: &[u8]) -> bool {
-        if self.puts.contains_key(key) {
+        if self.puts.contains_key(key) || self.taken.contains(key) {
             return false;
         }
         let ours = self
@@ -191,11 +217,12 @@ impl<'a> Writer<'a> {
     fn write_bundle(&mut self) -> Result<(), EncodeError> {
         let mut entries = self.before.entries.iter().enumerate();
         let held = entries.find(|(_, entry)| entry.part == Part::Bundles);
-        let unchanged = |items: &[Item]| {
-            self.bundled.len() == items.len() && self.bundled.iter().all(|one| one.from.is_some())
+        let unchanged = |index: usize, items: &[Item]| {
+            let from_there = |one: &&Working| one.from == Some(index);
+            self.bundled.len() == items.len() && self.bundled.iter().all(from_there)
         };
         match held {
-            Some((index, entry)) if unchanged(&entry.items) => {
+            Some((index, entry)) if unchanged(index, &entry.items) => {
                 self.kept.push(index);
                 return Ok(());
             }

@@ -338,8 +338,10 @@ fn check_fields(rtype: RecordType, body: &Body<'_>) -> Result<(), RequestError> 
         .iter()
         .find(|field| **field != "records" && !own.contains(field));
     if let Some(field) = foreign {
-        let wanted = field_of(rtype);
-        let problem = format_args!("is not for type {rtype}: write {wanted}, or records");
+        let problem = match field_of(rtype) {
+            "records" => format!("is not for type {rtype}: write records"),
+            wanted => format!("is not for type {rtype}: write {wanted}, or records"),
+        };
         return Err(RequestError::new(*field, problem));
     }
     if given.len() > 1 && given.contains(&"records") {

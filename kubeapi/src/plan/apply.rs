@@ -203,16 +203,18 @@ impl NameCopy<'_> {
         Ok(())
     }
 
-    /// All that the caller owns goes; what is somebody else's stays.
+    /// All that the caller owns goes; where that is nothing, what nobody owns. The rest stays.
     fn remove_all(&mut self) -> Result<(), PlanError> {
-        let others = self.working.iter().find(|one| !self.is_ours(one)).cloned();
-        let before = self.working.len();
-        let mut kept = std::mem::take(self.working);
-        kept.retain(|one| !self.is_ours(one));
+        let owned = |one: &Working| one.user.is_some() && one.user.as_deref() == self.user;
+        let owns_some = self.working.iter().any(owned);
+        let present = std::mem::take(self.working);
+        let (gone, kept): (Vec<Working>, Vec<Working>) = present
+            .into_iter()
+            .partition(|one| self.is_ours(one) && (owned(one) || !owns_some));
         *self.working = kept;
-        match others {
-            _ if self.working.len() < before => Ok(()),
-            Some(record) => Err(self.foreign(&record)),
+        match self.working.first() {
+            _ if !gone.is_empty() => Ok(()),
+            Some(record) => Err(self.foreign(record)),
             None => Err(self.not_found()),
         }
     }

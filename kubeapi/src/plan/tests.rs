@@ -412,6 +412,24 @@ fn a_name_with_an_owner_is_its_owners() {
         note /containerdns-changes/test/a/own (absent)
     "#]],
     );
+    let mixed = [
+        (
+            "/containerdns/test/a/mix/1/",
+            r#"{"type":"A","host":"10.0.0.1"}"#,
+        ),
+        (
+            "/containerdns/test/a/mix/2/",
+            r#"{"type":"A","host":"10.0.0.2","user":"ann"}"#,
+        ),
+    ];
+    check(&mixed, r#"DELETE mix {"user":"ann"}"#, expect![[r#"
+        delete /containerdns/test/a/mix/2/ (at 2)
+        note /containerdns-changes/test/a/mix (absent)
+    "#]]);
+    check(&mixed[..1], r#"DELETE mix {"user":"ann"}"#, expect![[r#"
+        delete /containerdns/test/a/mix/1/ (at 1)
+        note /containerdns-changes/test/a/mix (absent) emptied
+    "#]]);
     let service = [(
         "/containerdns/test/a/k/1/",
         r#"{"type":"A","host":"10.0.0.1","source":"svc"}"#,

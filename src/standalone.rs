@@ -151,16 +151,7 @@ fn token(data: &Path) -> Result<(PathBuf, Tokens), ServeError> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = HEXLOWER.encode(&serve::random()?);
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path);
-            file.and_then(|mut file| {
-                file.write_all(format!("{text}\n").as_bytes())?;
-                file.sync_all()
-            })
-            .map_err(failed)?;
+            write_token(&path, &text).map_err(failed)?;
             text
         }
         Err(error) => return Err(failed(error).into()),
@@ -171,6 +162,20 @@ fn token(data: &Path) -> Result<(PathBuf, Tokens), ServeError> {
         source,
     })?;
     Ok((path, tokens))
+}
+
+/// Writes the file whole or not at all: a crash must not leave an empty token.
+fn write_token(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(format!("{text}\n").as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(unfinished, path)
 }
 
 fn api_options(config: &Config, options: &Standalone, tokens: Tokens) -> ApiOptions {

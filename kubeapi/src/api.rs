@@ -23,6 +23,7 @@ use containerdns_schema::rest::{BODY_LEN_MAX, RequestError};
 use containerdns_schema::{Name, RecordType};
 use containerdns_store::Store;
 use http_body_util::BodyExt;
+use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
 use crate::mirror::Mirror;
@@ -63,6 +64,7 @@ pub struct Api {
     trail: Trail,
     names: write::NameLocks,
     tombstones: write::Tombstones,
+    histories: Semaphore,
 }
 
 impl std::fmt::Debug for Api {
@@ -91,6 +93,7 @@ impl Api {
             trail,
             names: write::NameLocks::default(),
             tombstones: write::Tombstones::default(),
+            histories: Semaphore::new(history::AT_ONCE_MAX),
         })
     }
 
@@ -185,7 +188,7 @@ async fn list(State(api): Shared, request: Request) -> Result<Response, ApiError
     let caller = Caller::of(&api, request.headers(), &query)?;
     api.check_ready()?;
     query.only(&["type", "zone", "user", "after", "limit"])?;
-    read::list(&api, &caller, &query)
+    read::list(&api, &caller, &query).await
 }
 
 /// `GET /containerdns/api/{name}`

@@ -266,6 +266,12 @@ impl Config {
         if !self.api.enabled {
             return Err("api.enabled: false, and there is no other role; nothing would run".into());
         }
+        if let Some(tls) = &self.store.tls
+            && tls.cert.is_some() != tls.key.is_some()
+        {
+            return Err("store.tls: cert and key go together; set both, or none".into());
+        }
+        self.check_prefixes()?;
         match (self.store.kind, &self.store.data) {
             (StoreKind::Embedded, None) => {
                 Err("store.data: missing; name a folder for the embedded store".into())
@@ -275,6 +281,31 @@ impl Config {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A key has one meaning; health may lie inside the tree, where it always was.
+    fn check_prefixes(&self) -> Result<(), String> {
+        let store = &self.store;
+        let prefixes = [
+            ("prefix", &store.prefix.0),
+            ("bundle_prefix", &store.bundle_prefix.0),
+            ("change_prefix", &store.change_prefix.0),
+            ("health_prefix", &store.health_prefix.0),
+        ];
+        for (index, (key, prefix)) in prefixes.iter().enumerate() {
+            for (other_key, other) in &prefixes[..index] {
+                let health_in_tree =
+                    *key == "health_prefix" && *other_key == "prefix" && prefix.len() > other.len();
+                let overlaps = prefix.starts_with(&other[..]) || other.starts_with(&prefix[..]);
+                if overlaps && !health_in_tree {
+                    return Err(format!(
+                        "store.{key}: `{prefix}` overlaps {other_key} `{other}`; a key has one \
+                         meaning"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The zones and where keys are.

@@ -73,7 +73,7 @@ impl Mirror {
         let mut records = self.write();
         for operation in operations {
             match operation {
-                Operation::Put { key, value, .. } => records.put(
+                Operation::Put { key, value, .. } => records.put_committed(
                     &self.layout,
                     KeyValue {
                         key: key.clone(),
@@ -99,7 +99,7 @@ impl Mirror {
             records.delete_committed(&self.layout, key, revision);
         }
         for pair in current {
-            records.put(&self.layout, pair);
+            records.put_committed(&self.layout, pair);
         }
     }
 

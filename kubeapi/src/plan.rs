@@ -19,8 +19,9 @@ use crate::records::{Item, Layout, NameRecords, Records};
 
 mod apply;
 mod compile;
+mod identity;
 
-pub(crate) use apply::srv_port;
+pub(crate) use identity::srv_port;
 
 /// Operations in one transaction: what etcd takes unless told otherwise (`--max-txn-ops`).
 pub const OPERATIONS_MAX: usize = 128;
@@ -148,7 +149,7 @@ pub fn plan(
         let place = place.map_or("", |change| &change.place);
         apply::check(name, &working, layout, place)?;
         let differences = differences(name, before, &working);
-        if differences.is_empty() {
+        if is_same(before, &working) {
             continue;
         }
         let target = compile::Target {
@@ -198,6 +199,24 @@ fn check_size(planned: &[Planned]) -> Result<(), PlanError> {
         "{operations} operations of the store for {names} names: one transaction has at most \
          {most}; send less at a time"
     )))
+}
+
+/// Whether nothing changed, down to the TTL of each record and to records that stand in two keys.
+fn is_same(before: &NameRecords, after: &[Working]) -> bool {
+    let mut before: Vec<_> = before
+        .items()
+        .map(|(entry, item)| (item.rtype, item.ttl, &item.rdata, entry.user.as_ref()))
+        .collect();
+    let mut after: Vec<_> = after
+        .iter()
+        .map(|one| {
+            let item = &one.item;
+            (item.rtype, item.ttl, &item.rdata, one.user.as_ref())
+        })
+        .collect();
+    before.sort_unstable();
+    after.sort_unstable();
+    before == after
 }
 
 fn working_copy(before: &NameRecords) -> Vec<Working> {

@@ -171,6 +171,8 @@ pub struct Records {
     health: BTreeMap<IpAddr, Status>,
     /// Keys that a commit deleted, and when: a watch may still tell of their former values.
     deleted: HashMap<Vec<u8>, Revision>,
+    /// Up to where lists and watches have told everything, by part.
+    passed: HashMap<Part, Revision>,
     /// Keys whose value makes no sense.
     bad: usize,
 }
@@ -286,14 +288,31 @@ impl Records {
         }
     }
 
-    /// The same for a deletion that was committed here, which the watch does not know yet.
+    /// Takes in a value that was committed, unless the watch was faster and knows more.
+    pub fn put_committed(&mut self, layout: &Layout, pair: KeyValue) {
+        let is_old = self.has_passed(layout, &pair.key, pair.mod_revision);
+        if !is_old || self.keys.contains_key(&pair.key) {
+            self.put(layout, pair);
+        }
+    }
+
+    /// The same for a deletion.
     pub fn delete_committed(&mut self, layout: &Layout, key: &[u8], revision: Revision) {
         self.delete(layout, key, revision);
-        self.deleted.insert(key.to_vec(), revision);
+        if !self.has_passed(layout, key, revision) {
+            self.deleted.insert(key.to_vec(), revision);
+        }
+    }
+
+    fn has_passed(&self, layout: &Layout, key: &[u8], revision: Revision) -> bool {
+        let part = layout.part_of(key);
+        let passed = part.and_then(|part| self.passed.get(&part));
+        passed.is_some_and(|passed| *passed >= revision)
     }
 
     /// A list or the watch of one part has told everything up to `revision`.
     pub fn passed(&mut self, layout: &Layout, part: Part, revision: Revision) {
+        self.passed.insert(part, revision);
         self.deleted
             .retain(|key, at| *at > revision || layout.part_of(key) != Some(part));
     }

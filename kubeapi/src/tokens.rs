@@ -135,7 +135,7 @@ impl Tokens {
             problem,
         };
         let file: File = toml::from_str(text)
-            .map_err(|error| bad(located(text, error.span(), error.message())))?;
+            .map_err(|error| bad(located(text, error.span(), shown(error.message()))))?;
         if file.tokens.is_empty() || file.tokens.len() > TOKENS_MAX {
             let count = file.tokens.len();
             return Err(bad(format!(
@@ -174,6 +174,15 @@ impl Tokens {
     }
 }
 
+/// An error of the file without values in it: they may be tokens.
+fn shown(message: &str) -> &str {
+    let harmless = ["unknown field", "missing field", "label ", "duplicate key"];
+    match harmless.iter().any(|start| message.starts_with(start)) {
+        true => message,
+        false => "is no table of tokens; write it as in configs/tokens.toml, values in quotes",
+    }
+}
+
 /// `line N: message`.
 pub(crate) fn located(text: &str, span: Option<std::ops::Range<usize>>, message: &str) -> String {
     let start = span.map_or(0, |span| span.start.min(text.len()));
@@ -207,6 +216,9 @@ fn read(written: Written) -> Result<([u8; 32], Grant), String> {
                           prints";
             let digest: [u8; 32] = octets.ok_or(wanted)?;
             let sample = |text: &str| <[u8; 32]>::from(Sha256::digest(text.as_bytes())) == digest;
+            if sample("") {
+                return Err("is the digest of an empty token; was the variable set?".into());
+            }
             if SAMPLES.iter().any(|text| sample(text)) {
                 return Err(sample_problem());
             }

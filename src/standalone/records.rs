@@ -22,6 +22,8 @@ use crate::serve::ServeError;
 
 /// The cluster, in keys, of records that come from a zone file.
 const FILE_CLUSTER: &str = "zone-file";
+/// The revision of a store before its first write.
+const FIRST_REVISION: i64 = 1;
 /// Octets in one bundle, as text: far below the 1 MiB that a bundle may have, and one RRset larger
 /// than this is split, unless a single record is.
 const BUNDLE_OCTETS: usize = 16 << 10;
@@ -36,7 +38,7 @@ pub(super) async fn prepare(
 ) -> Result<Name, ServeError> {
     let zone = options.zones.first().ok_or(StandaloneError::NoZone)?;
     let Some(path) = &options.records else {
-        if is_empty(store, config).await? {
+        if is_new(store).await? {
             write_samples(store, config, zone).await?;
         }
         return Ok(below(zone, "www"));
@@ -61,18 +63,10 @@ fn read_records(path: &Path, zone: &Name) -> Result<Vec<Record>, StandaloneError
     Ok(zonefile::parse(&text, zone, &path.display().to_string())?)
 }
 
-async fn is_empty(store: &dyn Store, config: &Config) -> Result<bool, StoreError> {
-    for prefix in &config.store.prefixes {
-        if !store
-            .list_page(prefix.path.as_bytes(), None, None)
-            .await?
-            .pairs
-            .is_empty()
-        {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Whether nothing was ever written: samples that were deleted do not come back.
+async fn is_new(store: &dyn Store) -> Result<bool, StoreError> {
+    let page = store.list_page(b"/", None, None).await?;
+    Ok(page.pairs.is_empty() && page.revision <= FIRST_REVISION)
 }
 
 /// Makes the store hold exactly these records as the file's.

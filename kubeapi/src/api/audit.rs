@@ -69,7 +69,11 @@ impl TrailFile {
         if self.length >= FILE_LEN_MAX {
             let mut former = self.path.clone().into_os_string();
             former.push(".1");
-            std::fs::rename(&self.path, former)?;
+            match std::fs::rename(&self.path, former) {
+                // A former try came as far as this.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed?,
+            }
             *self = TrailFile::open(&self.path)?;
         }
         self.file.write_all(lines)?;

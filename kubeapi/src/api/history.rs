@@ -15,10 +15,15 @@ const LIMIT_DEFAULT: usize = 50;
 /// Changes shown at most: each is a call of etcd.
 const LIMIT_MAX: usize = 500;
 
+/// Histories read at once: the embedded store goes through its log for each.
+pub(super) const AT_ONCE_MAX: usize = 2;
+
 pub(super) async fn history(api: &Api, name: &Name, query: &Query) -> Result<Response, ApiError> {
     let limit = query.count("limit", LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
     let key = format::name_key(&api.mirror.layout().prefixes.changes, name);
+    let slot = api.histories.acquire().await;
     let past = api.store.history(&key, limit).await?;
+    drop(slot);
     if past.pairs.is_empty() {
         return Err(ApiError::NotFound {
             field: "name".into(),

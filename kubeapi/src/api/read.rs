@@ -20,6 +20,10 @@ use super::{Api, ApiError, Caller, Query, rtype_of, view};
 const LIMIT_MAX: usize = 10_000;
 /// Names looked at under one hold of the read lock: about a millisecond.
 const NAMES_AT_ONCE: usize = 500;
+/// Octets of a part: a name with a large RRset is some MiB by itself.
+const PART_LEN_MAX: usize = 1 << 20;
+/// Octets of a page, give or take a part.
+const PAGE_LEN_MAX: usize = 16 << 20;
 /// Where the next page begins.
 const NEXT: &str = "x-containerdns-next";
 
@@ -70,7 +74,11 @@ impl Filter {
 }
 
 /// `GET /containerdns/api`
-pub(super) fn list(api: &Arc<Api>, caller: &Caller, query: &Query) -> Result<Response, ApiError> {
+pub(super) async fn list(
+    api: &Arc<Api>,
+    caller: &Caller,
+    query: &Query,
+) -> Result<Response, ApiError> {
     let name = |field: &str| {
         let parse = |text: &str| {
             let parsed = text.parse::<Name>();
@@ -86,20 +94,21 @@ pub(super) fn list(api: &Arc<Api>, caller: &Caller, query: &Query) -> Result<Res
     };
     let after = name("after")?;
     match query.count("limit", LIMIT_MAX)? {
-        Some(limit) => Ok(page(api, &filter, after, limit)),
+        Some(limit) => Ok(page(api, &filter, after, limit).await),
         None => Ok(streamed(Arc::clone(api), filter, after)),
     }
 }
 
 /// At most `limit` names, and where the next ones begin.
-fn page(api: &Api, filter: &Filter, mut after: Option<Name>, limit: usize) -> Response {
+async fn page(api: &Api, filter: &Filter, mut after: Option<Name>, limit: usize) -> Response {
     let (mut body, mut count, mut more) = (String::from("{"), 0, true);
-    while more && count < limit {
+    while more && count < limit && body.len() < PAGE_LEN_MAX {
         let part = part(api, filter, after.as_ref(), limit - count);
         append(&mut body, &part.text);
         count += part.count;
         more = part.more;
         after = part.last.or(after);
+        tokio::task::yield_now().await;
     }
     body.push('}');
     let mut response = json(&body);
@@ -153,7 +162,8 @@ fn part(api: &Api, filter: &Filter, after: Option<&Name>, limit: usize) -> Part 
         {
             break;
         }
-        if looked_at == NAMES_AT_ONCE || part.count == limit {
+        let full = part.count == limit || part.text.len() >= PART_LEN_MAX;
+        if looked_at == NAMES_AT_ONCE || full {
             part.more = true;
             break;
         }

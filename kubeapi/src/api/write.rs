@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::{HeaderValue, header};
@@ -23,8 +24,8 @@ use crate::plan::{self, Actor, Planned};
 const ATTEMPTS_MAX: u32 = 16;
 /// Pause before another try, times the number of the try.
 const RETRY: Duration = Duration::from_millis(3);
-/// How long the history of a deleted name is kept.
-const TOMBSTONE_S: u32 = 7 * 86_400;
+/// How long the history of a deleted name is kept: a week, and the age of the lease.
+const TOMBSTONE_S: u32 = 8 * 86_400;
 /// A lease is shared by the names deleted within this time.
 const LEASE_AGE_MAX: Duration = Duration::from_secs(86_400);
 /// Queues of requests by name; more than connections would be of no use.
@@ -81,9 +82,18 @@ impl Tombstones {
     }
 }
 
-/// Makes all changes in one transaction, or none.
+/// Who asked for what, for the audit trail.
+#[derive(Debug, Clone)]
+struct Asked {
+    token: String,
+    method: &'static str,
+    client: SocketAddr,
+}
+
+/// Makes all changes in one transaction, or none. It is a task of its own: a client that hangs up
+/// stops it at no half.
 pub(super) async fn write(
-    api: &Api,
+    api: &Arc<Api>,
     caller: &Caller,
     client: SocketAddr,
     query: &Query,
@@ -91,35 +101,51 @@ pub(super) async fn write(
     mut changes: Vec<NameChange>,
 ) -> Result<Response, ApiError> {
     let dry_run = query.flag("dry_run")?;
-    let layout = api.mirror.layout();
     for change in &mut changes {
-        caller.authorize(&layout.zones, change)?;
+        caller.authorize(&api.mirror.layout().zones, change)?;
     }
     api.check_ready()?;
+    if dry_run {
+        return Ok(told(planned(api, &changes)?));
+    }
+    let asked = Asked {
+        token: caller.grant.name.clone(),
+        method,
+        client,
+    };
+    let task = tokio::spawn(commit(Arc::clone(api), asked, changes));
+    let failed = |_| ApiError::Refused("the change could not be planned: tell the operator".into());
+    task.await.map_err(failed)?
+}
+
+fn planned(api: &Api, changes: &[NameChange]) -> Result<Vec<Planned>, ApiError> {
     let actor = Actor { user: None };
+    let records = api.mirror.read();
+    plan::plan(&records, api.mirror.layout(), &api.rules, &actor, changes)
+        .map_err(|error| ApiError::of_plan(error, &records))
+}
+
+async fn commit(
+    api: Arc<Api>,
+    asked: Asked,
+    changes: Vec<NameChange>,
+) -> Result<Response, ApiError> {
     let locks = api.names.lock(changes.iter().map(|change| &change.name));
     let _held = locks.await;
     for attempt in 0..ATTEMPTS_MAX {
-        let planned = {
-            let records = api.mirror.read();
-            plan::plan(&records, layout, &api.rules, &actor, &changes)
-                .map_err(|error| ApiError::of_plan(error, &records))?
-        };
-        if dry_run {
-            return Ok(told(planned));
-        }
+        let planned = planned(&api, &changes)?;
         if planned.is_empty() {
             return Ok(done(None));
         }
         let entry = AuditEntry {
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            token: caller.grant.name.clone(),
+            token: asked.token.clone(),
             user: None,
-            method: method.into(),
-            client: client.to_string(),
+            method: asked.method.into(),
+            client: asked.client.to_string(),
             changes: Vec::new(),
         };
-        let transaction = transaction(api, planned, &entry, &changes).await?;
+        let transaction = transaction(&api, planned, &entry, &changes).await?;
         let Transaction {
             guards, operations, ..
         } = &transaction;

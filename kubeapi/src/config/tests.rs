@@ -68,6 +68,22 @@ fn problems_name_the_line() {
 #[test]
 fn problems_of_the_api_name_the_line() {
     check(
+        "[store]\nchange_prefix = \"/containerdns/changes/\"",
+        expect![
+            "kubeapi.toml: store.change_prefix: `/containerdns/changes/` overlaps prefix `/containerdns/`; a key has one meaning"
+        ],
+    );
+    check(
+        "[store]\nbundle_prefix = \"/containerdns-changes/\"",
+        expect![
+            "kubeapi.toml: store.change_prefix: `/containerdns-changes/` overlaps bundle_prefix `/containerdns-changes/`; a key has one meaning"
+        ],
+    );
+    check(
+        "[store]\ntls = { ca = \"x\", cert = \"y\" }",
+        expect!["kubeapi.toml: store.tls: cert and key go together; set both, or none"],
+    );
+    check(
         "[api]\nlisten = \"9003\"",
         expect!["kubeapi.toml: line 2: invalid socket address syntax"],
     );

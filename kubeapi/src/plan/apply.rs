@@ -1,11 +1,12 @@
 //! Applies one change to the working copy of a name, and checks what a name may hold in the end.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 
 use containerdns_schema::format::containerdns::Backend;
 use containerdns_schema::rest::{Change, NameChange, NewRecord, Selector};
 use containerdns_schema::{Name, Rdata, RecordType};
 
+use super::identity::{Identity, identities, srv_numbers};
 use super::{PlanError, Rules, Working, field};
 use crate::records::{Item, Layout};
 
@@ -108,13 +109,16 @@ impl NameCopy<'_> {
     ) -> Result<(), PlanError> {
         let present = self.of_type(rtype).next();
         let kept = present.map_or(Some(self.rules.ttl_default_s), |one| one.item.ttl);
+        let mut known: HashSet<Identity> = HashSet::new();
+        known.extend(self.of_type(rtype).flat_map(|one| identities(&one.item)));
         for record in records {
-            let mut item = self.item(rtype, record)?;
+            let mut item = self.item(rtype, record, None)?;
             item.ttl = ttl.or(kept);
-            if self.has(&item) {
-                continue;
+            let identities = identities(&item);
+            if !identities.iter().any(|identity| known.contains(identity)) {
+                known.extend(identities);
+                self.push(item, None);
             }
-            self.push(item);
         }
         self.set_ttl(rtype, ttl);
         Ok(())
@@ -126,13 +130,14 @@ impl NameCopy<'_> {
         records: &[NewRecord],
         ttl: Option<u32>,
     ) -> Result<(), PlanError> {
-        let wanted = records.iter().map(|record| self.item(rtype, record));
-        let wanted = wanted.collect::<Result<Vec<Item>, _>>()?;
+        let mut wanted: HashSet<Identity> = HashSet::new();
+        for record in records {
+            wanted.extend(identities(&self.item(rtype, record, None)?));
+        }
         let kept = self.of_type(rtype).find_map(|one| one.item.ttl);
         self.working.retain(|one| {
-            let item = &one.item;
-            let is_wanted = |wanted: &Item| same_rdata(rtype, &wanted.rdata, &item.rdata);
-            item.rtype != rtype || wanted.iter().any(is_wanted)
+            let is_wanted = |identity: &Identity| wanted.contains(identity);
+            one.item.rtype != rtype || identities(&one.item).iter().any(is_wanted)
         });
         self.add(rtype, records, ttl.or(kept))
     }
@@ -144,36 +149,39 @@ impl NameCopy<'_> {
         ttl: Option<u32>,
     ) -> Result<(), PlanError> {
         self.check_present(rtype)?;
-        let mut places = Vec::with_capacity(pairs.len());
-        for (old, _) in pairs {
-            let Some(at) = self.position(rtype, old) else {
-                let (name, shown) = (&self.change.name, shown(rtype, old));
+        let places = self.places(rtype, pairs.iter().map(|(old, _)| old));
+        let mut gone = HashSet::new();
+        for (places, (old, _)) in places.iter().zip(pairs) {
+            let shown = || shown(rtype, old);
+            if places.is_empty() {
+                let (name, shown) = (&self.change.name, shown());
                 let problem = format!(
                     "{name} has no {rtype} record {shown} any more: read the name and try again"
                 );
                 return Err(self.conflict("update", problem));
-            };
-            if places.contains(&at) {
+            }
+            if !places.iter().all(|at| gone.insert(*at)) {
                 return Err(PlanError::Impossible {
                     field: field(&self.change.place, "update"),
-                    problem: format!("names {} twice", shown(rtype, old)),
+                    problem: format!("names {} twice", shown()),
                 });
             }
-            places.push(at);
         }
-        let mut items = Vec::with_capacity(pairs.len());
-        for ((_, new), at) in pairs.iter().zip(&places) {
-            let mut item = self.item(rtype, new)?;
-            item.ttl = ttl.or(self.working[*at].item.ttl);
-            items.push(item);
+        let mut renewed = Vec::with_capacity(pairs.len());
+        for ((_, new), places) in pairs.iter().zip(&places) {
+            let old = self.working[places[0]].clone();
+            let mut item = self.item(rtype, new, Some(&old.item))?;
+            item.ttl = ttl.or(old.item.ttl);
+            renewed.push((item, old));
         }
-        places.sort_unstable();
-        for at in places.into_iter().rev() {
-            self.working.remove(at);
-        }
-        for item in items {
-            if !self.has(&item) {
-                self.push(item);
+        self.take_out(&gone);
+        let mut known: HashSet<Identity> = HashSet::new();
+        known.extend(self.of_type(rtype).flat_map(|one| identities(&one.item)));
+        for (item, old) in renewed {
+            let identities = identities(&item);
+            if !identities.iter().any(|identity| known.contains(identity)) {
+                known.extend(identities);
+                self.push(item, old.cluster);
             }
         }
         self.set_ttl(rtype, ttl);
@@ -186,33 +194,75 @@ impl NameCopy<'_> {
             self.working.retain(|one| one.item.rtype != rtype);
             return Ok(());
         }
-        let mut places = BTreeSet::new();
-        for selector in records {
-            let Some(at) = self.position(rtype, selector) else {
-                let (name, shown) = (&self.change.name, shown(rtype, selector));
-                return Err(PlanError::NotFound {
-                    field: field(&self.change.place, "records"),
-                    problem: format!("{name} has no {rtype} record {shown}"),
-                });
-            };
-            places.insert(at);
+        let places = self.places(rtype, records.iter());
+        if let Some(at) = places.iter().position(Vec::is_empty) {
+            let (name, shown) = (&self.change.name, shown(rtype, &records[at]));
+            return Err(PlanError::NotFound {
+                field: field(&self.change.place, "records"),
+                problem: format!("{name} has no {rtype} record {shown}"),
+            });
         }
-        for at in places.into_iter().rev() {
-            self.working.remove(at);
-        }
+        self.take_out(&places.into_iter().flatten().collect());
         Ok(())
+    }
+
+    /// Removes the records at these places.
+    fn take_out(&mut self, places: &HashSet<usize>) {
+        let mut at = 0;
+        self.working.retain(|_| {
+            at += 1;
+            !places.contains(&(at - 1))
+        });
+    }
+
+    /// Where the records of each selector are: one record may stand in several keys.
+    fn places<'s>(
+        &self,
+        rtype: RecordType,
+        selectors: impl Iterator<Item = &'s Selector>,
+    ) -> Vec<Vec<usize>> {
+        let mut by_identity: HashMap<Identity, Vec<usize>> = HashMap::new();
+        for (at, one) in self.working.iter().enumerate() {
+            if one.item.rtype == rtype {
+                for identity in identities(&one.item) {
+                    by_identity.entry(identity).or_default().push(at);
+                }
+            }
+        }
+        let of = |selector: &Selector| {
+            let found = match selector {
+                Selector::Rdata(rdata) => by_identity.get(&Identity::of_rdata(rtype, rdata)),
+                Selector::Backend {
+                    address,
+                    port: Some(port),
+                } => by_identity.get(&Identity::Backend(*address, *port)),
+                Selector::Backend {
+                    address,
+                    port: None,
+                } => {
+                    let backends = self.working.iter().enumerate();
+                    let here = backends.filter(|(_, one)| {
+                        one.item.rtype == rtype && one.item.backend == Some(*address)
+                    });
+                    return here.map(|(at, _)| at).collect();
+                }
+            };
+            found.cloned().unwrap_or_default()
+        };
+        selectors.map(of).collect()
     }
 
     /// All that the caller owns goes; where that is nothing, what nobody owns. The rest stays.
     fn remove_all(&mut self) -> Result<(), PlanError> {
         let owned = |one: &Working| one.user.is_some() && one.user.as_deref() == self.user;
-        let owns_some = self.working.iter().any(owned);
+        let has_owner = |one: &Working| one.foreign || one.user.is_some();
+        let is_owned = self.working.iter().any(has_owner);
         let present = std::mem::take(self.working);
         let (gone, kept): (Vec<Working>, Vec<Working>) = present
             .into_iter()
-            .partition(|one| self.is_ours(one) && (owned(one) || !owns_some));
+            .partition(|one| !is_owned || !one.foreign && owned(one));
         *self.working = kept;
-        match self.working.first() {
+        match self.working.iter().find(|one| has_owner(one)) {
             _ if !gone.is_empty() => Ok(()),
             Some(record) => Err(self.foreign(record)),
             None => Err(self.not_found()),
@@ -268,26 +318,13 @@ impl NameCopy<'_> {
             .filter(move |one| one.item.rtype == rtype)
     }
 
-    fn has(&self, item: &Item) -> bool {
-        self.of_type(item.rtype)
-            .any(|one| same_rdata(item.rtype, &one.item.rdata, &item.rdata))
-    }
-
-    fn position(&self, rtype: RecordType, selector: &Selector) -> Option<usize> {
-        self.working.iter().position(|one| {
-            let item = &one.item;
-            item.rtype == rtype
-                && match selector {
-                    Selector::Rdata(rdata) => same_rdata(rtype, &item.rdata, rdata),
-                    Selector::Backend { address, port } => {
-                        item.backend == Some(*address)
-                            && port.is_none_or(|port| srv_port(&item.rdata) == Some(port))
-                    }
-                }
-        })
-    }
-
-    fn item(&self, rtype: RecordType, record: &NewRecord) -> Result<Item, PlanError> {
+    /// A record as it is kept; one that takes the place of `old` keeps its priority and weight.
+    fn item(
+        &self,
+        rtype: RecordType,
+        record: &NewRecord,
+        old: Option<&Item>,
+    ) -> Result<Item, PlanError> {
         let (rdata, backend) = match record {
             NewRecord::Rdata(rdata) => (rdata.clone(), None),
             NewRecord::Backend { address, port } => {
@@ -297,10 +334,13 @@ impl NameCopy<'_> {
                     field: field(&self.change.place, "name"),
                     problem: format!("no room for the label of a backend before it: {error}"),
                 })?;
-                let Backend {
-                    priority, weight, ..
-                } = backend;
-                (Rdata::srv(priority, weight, *port, &target), Some(*address))
+                let old = old.and_then(|old| srv_numbers(&old.rdata));
+                let (priority, weight) = old.map_or(
+                    (backend.priority, backend.weight),
+                    |[priority, weight, _]| (priority, weight),
+                );
+                let rdata = Rdata::srv(priority, weight, *port, &target);
+                (rdata, Some(*address))
             }
         };
         Ok(Item {
@@ -311,41 +351,15 @@ impl NameCopy<'_> {
         })
     }
 
-    fn push(&mut self, item: Item) {
+    fn push(&mut self, item: Item, cluster: Option<String>) {
         self.working.push(Working {
             item,
             user: self.user.map(str::to_owned),
-            cluster: self.rules.cluster.clone(),
+            cluster: cluster.or_else(|| self.rules.cluster.clone()),
             from: None,
             foreign: false,
         });
     }
-}
-
-/// Whether two records are one: the name they point at counts without case (RFC 4343).
-fn same_rdata(rtype: RecordType, a: &Rdata, b: &Rdata) -> bool {
-    if a == b {
-        return true;
-    }
-    let (Some(target), Some(other)) = (a.target(rtype), b.target(rtype)) else {
-        return false;
-    };
-    let beside = |rdata: &Rdata, target: &Name| {
-        let start = match rtype {
-            RecordType::MX | RecordType::SVCB | RecordType::HTTPS => 2,
-            RecordType::SRV => 6,
-            _ => 0,
-        };
-        let (before, rest) = rdata.wire().split_at(start);
-        (before.to_vec(), rest[target.wire().len()..].to_vec())
-    };
-    target == other && beside(a, &target) == beside(b, &other)
-}
-
-/// The port of an SRV record.
-pub(crate) fn srv_port(rdata: &Rdata) -> Option<u16> {
-    let octets = rdata.wire().get(4..6)?;
-    Some(u16::from_be_bytes([octets[0], octets[1]]))
 }
 
 fn shown(rtype: RecordType, selector: &Selector) -> String {
@@ -372,10 +386,12 @@ pub(super) fn check(
     let aliases = working
         .iter()
         .filter(|one| one.item.rtype == RecordType::CNAME);
-    let targets: Vec<String> = aliases
+    let mut targets: Vec<String> = aliases
         .clone()
-        .map(|one| one.item.rdata.to_text(RecordType::CNAME))
+        .map(|one| one.item.rdata.to_text(RecordType::CNAME).to_lowercase())
         .collect();
+    targets.sort_unstable();
+    targets.dedup();
     let Some(target) = targets.first() else {
         return Ok(());
     };

@@ -12,7 +12,7 @@ use containerdns_schema::{Name, Record, RecordType};
 use containerdns_store::{Guard, Operation};
 
 use super::{Planned, Rules, TREE_RECORDS_MAX, Working};
-use crate::records::{Item, Layout, NameRecords, Part, Records};
+use crate::records::{Entry, Item, Layout, NameRecords, Part, Records};
 
 /// What the operations are for, the same for all names of a request.
 pub(super) struct Target<'a> {
@@ -43,7 +43,7 @@ pub(super) fn compile(
         before,
         name,
         puts: BTreeMap::new(),
-        kept: Vec::new(),
+        kept: BTreeSet::new(),
         in_tree: BTreeMap::new(),
         bundled: Vec::new(),
     };
@@ -62,6 +62,7 @@ pub(super) fn compile(
         };
         one.from.is_some_and(stays)
     });
+    check_whole(before, after)?;
     moving.sort_by_key(|one| one.item.backend.is_none());
     for one in stay {
         writer.keep(one);
@@ -72,6 +73,20 @@ pub(super) fn compile(
     writer.finish(after.is_empty())
 }
 
+/// A key of the tree with several records stays whole or goes whole.
+fn check_whole(before: &NameRecords, after: &[Working]) -> Result<(), EncodeError> {
+    let several = |(_, entry): &(usize, &Entry)| entry.part == Part::Tree && entry.items.len() > 1;
+    for (index, entry) in before.entries.iter().enumerate().filter(several) {
+        let stay = after.iter().filter(|one| one.from == Some(index)).count();
+        if stay != 0 && stay != entry.items.len() {
+            let key = String::from_utf8_lossy(&entry.key);
+            let problem = format!("{key} holds several records: change or delete all of them");
+            return Err(EncodeError::Ambiguous(problem));
+        }
+    }
+    Ok(())
+}
+
 struct Writer<'a> {
     layout: &'a Layout,
     records: &'a Records,
@@ -80,7 +95,7 @@ struct Writer<'a> {
     name: &'a Name,
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Entries that stay.
-    kept: Vec<usize>,
+    kept: BTreeSet<usize>,
     /// Records of each type in the tree.
     in_tree: BTreeMap<RecordType, usize>,
     bundled: Vec<&'a Working>,
@@ -100,10 +115,12 @@ impl<'a> Writer<'a> {
         let in_tree = self.in_tree.get(&one.item.rtype).copied().unwrap_or(0);
         // What has its address in the same key has no other place.
         let with_address = one.item.backend.is_some();
+        if in_tree >= TREE_RECORDS_MAX && !with_address {
+            self.bundled.push(one);
+            return Ok(());
+        }
         match self.tree_pair(one, rules) {
-            Ok(KeyValue { key, value })
-                if self.is_free(&key) && (with_address || in_tree < TREE_RECORDS_MAX) =>
-            {
+            Ok(KeyValue { key, value }) if self.is_free(&key) => {
                 self.puts.insert(key, value);
                 *self.in_tree.entry(one.item.rtype).or_default() += 1;
             }
@@ -223,7 +240,7 @@ impl<'a> Writer<'a> {
         };
         match held {
             Some((index, entry)) if unchanged(index, &entry.items) => {
-                self.kept.push(index);
+                self.kept.insert(index);
                 return Ok(());
             }
             _ if self.bundled.is_empty() => return Ok(()),
@@ -248,6 +265,11 @@ impl<'a> Writer<'a> {
         let zone = self.layout.zones.zone_of(self.name);
         let zone = zone.ok_or_else(|| EncodeError::Zone(self.name.clone()))?;
         let key = bundle::api_key(&self.layout.prefixes.bundles, zone, self.name);
+        if held.is_none() && self.records.revision_of(&key).is_some() {
+            let key = String::from_utf8_lossy(&key);
+            let problem = format!("{key} holds something that is not understood here");
+            return Err(EncodeError::Ambiguous(problem));
+        }
         self.puts.insert(key, value);
         Ok(())
     }

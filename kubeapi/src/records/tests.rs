@@ -141,6 +141,29 @@ fn a_committed_deletion_outlives_older_news() {
 }
 
 #[test]
+fn a_commit_that_the_watch_overtook_is_no_news() {
+    let mut records = Records::default();
+    let key = "/containerdns/test/a/www/1/";
+    records.passed(&layout(), Part::Tree, 9);
+    records.put_committed(&layout(), pair(key, A1, 8));
+    records.delete_committed(&layout(), key.as_bytes(), 8);
+    check(
+        &records,
+        expect![[r#"
+        0 bad, 0 deleted in mind
+    "#]],
+    );
+    records.put_committed(&layout(), pair(key, A1, 10));
+    check(
+        &records,
+        expect![[r#"
+        www.a.test. A 10.0.0.1@10
+        0 bad, 0 deleted in mind
+    "#]],
+    );
+}
+
+#[test]
 fn a_list_removes_what_it_lacks_but_not_what_came_later() {
     let mut records = Records::default();
     for (key, revision) in [("1", 3), ("2", 4), ("3", 9)] {

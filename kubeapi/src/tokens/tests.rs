@@ -56,8 +56,8 @@ fn bad_files() {
     check(
         "tokens = 5",
         expect![[r#"
-        tokens.toml: line 1: invalid type: integer `5`, expected a sequence
-    "#]],
+            tokens.toml: line 1: is no table of tokens; write it as in configs/tokens.toml, values in quotes
+        "#]],
     );
     check(
         "[[tokens]]\nname = \"x\"\ntoken = \"secret-of-x\"\nzone = []",
@@ -87,6 +87,25 @@ fn bad_files() {
 
 #[test]
 fn bad_tokens() {
+    check(
+        "[[tokens]]\nname = \"x\"\ntoken = 8372615",
+        expect![[r#"
+        tokens.toml: line 3: is no table of tokens; write it as in configs/tokens.toml, values in quotes
+    "#]],
+    );
+    check(
+        "tokens = \"secret-of-x\"",
+        expect![[r#"
+        tokens.toml: line 1: is no table of tokens; write it as in configs/tokens.toml, values in quotes
+    "#]],
+    );
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    check(
+        &format!("[[tokens]]\nname = \"x\"\nsha256 = \"{empty}\""),
+        expect![[r#"
+        token `x`: is the digest of an empty token; was the variable set?
+    "#]],
+    );
     check(
         "[[tokens]]\nname = \"x\"",
         expect![[r#"

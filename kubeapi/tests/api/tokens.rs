@@ -47,7 +47,7 @@ fn bad_token_files_are_refused_at_start() {
         ),
         (
             "[[tokens]]\nname = 5\n".into(),
-            "tokens.toml: line 2: invalid type",
+            "tokens.toml: line 2: is no table of tokens",
         ),
         ("[[tokens".into(), "tokens.toml: line 1"),
     ] {

@@ -180,9 +180,9 @@ struct Body<'a> {
     #[serde(borrow, default, rename = "type")]
     rtype: Scalar<'a>,
     #[serde(borrow, default)]
-    ips: List<'a>,
+    ips: Option<List<'a>>,
     #[serde(borrow, default)]
-    ports: List<'a>,
+    ports: Option<List<'a>>,
     #[serde(borrow, default)]
     alias: Scalar<'a>,
     #[serde(borrow, default)]
@@ -196,7 +196,7 @@ struct Body<'a> {
     #[serde(borrow, default)]
     host: Scalar<'a>,
     #[serde(borrow, default)]
-    records: List<'a>,
+    records: Option<List<'a>>,
     #[serde(borrow, default)]
     ttl: Scalar<'a>,
     #[serde(borrow, default)]
@@ -302,6 +302,7 @@ fn changes(
         change,
         place: String::new(),
     };
+    fields::check_filled(&body)?;
     let Some(rtype) = std::mem::take(&mut body.rtype).filled_text("type")? else {
         if method == Method::Delete && fields::is_empty(&body) && ttl.is_none() {
             return Ok(vec![at(name, Change::RemoveAll)]);
@@ -411,20 +412,20 @@ fn renamed_aliases(
     at: impl Fn(Name, Change) -> NameChange,
 ) -> Result<Vec<NameChange>, RequestError> {
     let rtype = RecordType::CNAME;
-    let mut changes = Vec::new();
+    let (mut gone, mut new_ones) = (Vec::new(), Vec::new());
     for (old, new) in update {
         let zone = zones.zone_of(name);
         let field = format!("update[{old:?}]");
         let old = zones.resolve(&field, &old, zone)?;
         let new = zones.resolve(&field, &new, zone)?;
         let target = Rdata::cname(name);
-        changes.push(at(
-            old,
-            with_records(Method::Delete, rtype, target.clone(), None)?,
-        ));
-        changes.push(at(new, with_records(Method::Create, rtype, target, ttl)?));
+        let goes = with_records(Method::Delete, rtype, target.clone(), None)?;
+        gone.push(at(old, goes));
+        new_ones.push(at(new, with_records(Method::Create, rtype, target, ttl)?));
     }
-    Ok(changes)
+    // What two aliases exchange must not be taken for what is there already.
+    gone.append(&mut new_ones);
+    Ok(gone)
 }
 
 #[cfg(test)]

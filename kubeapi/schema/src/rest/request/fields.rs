@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{Body, NewRecord, RequestError, Selector};
-use crate::format::json::{Scalar, quoted};
+use crate::format::json::{List, Scalar, quoted};
 use crate::name::Name;
 use crate::rdata::Rdata;
 use crate::record::RecordType;
@@ -50,6 +50,36 @@ pub fn check_user(user: &str) -> Result<(), String> {
     ))
 }
 
+/// Refuses fields that are there and empty: in a DELETE they would mean everything.
+pub(super) fn check_filled(body: &Body<'_>) -> Result<(), RequestError> {
+    let lists = [
+        ("ips", &body.ips),
+        ("ports", &body.ports),
+        ("records", &body.records),
+    ];
+    let empty_list = |(_, list): &&(&str, &Option<List<'_>>)| {
+        list.as_ref().is_some_and(|list| list.0.is_empty())
+    };
+    let texts = [
+        ("type", &body.rtype),
+        ("alias", &body.alias),
+        ("mailHost", &body.mail_host),
+        ("nsHost", &body.ns_host),
+        ("host", &body.host),
+    ];
+    let empty_text =
+        |(_, text): &&(&str, &Scalar<'_>)| matches!(text, Scalar::Text(text) if text.is_empty());
+    let list = lists.iter().find(empty_list).map(|(field, _)| *field);
+    match list.or_else(|| texts.iter().find(empty_text).map(|(field, _)| *field)) {
+        None => Ok(()),
+        Some(field) => Err(RequestError::new(field, "empty: fill it, or leave it out")),
+    }
+}
+
+fn list(list: Option<List<'_>>) -> Vec<Scalar<'_>> {
+    list.map(|list| list.0).unwrap_or_default()
+}
+
 /// Whether no field says which records are meant.
 pub(super) fn is_empty(body: &Body<'_>) -> bool {
     given(body).is_empty() && body.update.is_none()
@@ -78,7 +108,7 @@ fn given(body: &Body<'_>) -> Vec<&'static str> {
         ("nsHost", ns_host),
         ("host", host),
     ];
-    let lists = lists.into_iter().filter(|(_, list)| !list.0.is_empty());
+    let lists = lists.into_iter().filter(|(_, list)| list.is_some());
     let scalars = scalars
         .into_iter()
         .filter(|(_, scalar)| **scalar != Scalar::Absent);
@@ -100,14 +130,14 @@ pub(super) fn no_records(body: &Body<'_>, why: &str) -> Result<(), RequestError>
 pub(super) fn records(rtype: RecordType, body: Body<'_>) -> Result<Vec<NewRecord>, RequestError> {
     check_fields(rtype, &body)?;
     let rdata = |rdata| vec![NewRecord::Rdata(rdata)];
-    if !body.records.0.is_empty() {
-        let records = listed(rtype, body.records.0)?;
+    if body.records.is_some() {
+        let records = listed(rtype, list(body.records))?;
         return Ok(records.into_iter().map(NewRecord::Rdata).collect());
     }
     let missing = |field: &str| RequestError::new(field, format_args!("missing for type {rtype}"));
     Ok(match rtype {
         RecordType::A | RecordType::AAAA => {
-            let addresses = addresses(body.ips.0)?;
+            let addresses = addresses(list(body.ips))?;
             if addresses.is_empty() {
                 return Err(missing("ips"));
             }
@@ -115,11 +145,11 @@ pub(super) fn records(rtype: RecordType, body: Body<'_>) -> Result<Vec<NewRecord
             rdata.into_iter().map(NewRecord::Rdata).collect()
         }
         RecordType::SRV => {
-            let addresses = addresses(body.ips.0)?;
+            let addresses = addresses(list(body.ips))?;
             if addresses.is_empty() {
                 return Err(missing("ips"));
             }
-            let ports = ports(body.ports.0)?;
+            let ports = ports(list(body.ports))?;
             if ports.len() != addresses.len() {
                 let (ips, ports) = (addresses.len(), ports.len());
                 let problem = format_args!("{ports} for {ips} ips: write one port an address");
@@ -139,10 +169,10 @@ pub(super) fn records(rtype: RecordType, body: Body<'_>) -> Result<Vec<NewRecord
 
 /// The records that a DELETE means; none: all of the type.
 pub(super) fn selectors(rtype: RecordType, body: Body<'_>) -> Result<Vec<Selector>, RequestError> {
-    if rtype == RecordType::SRV && body.records.0.is_empty() {
+    if rtype == RecordType::SRV && body.records.is_none() {
         check_fields(rtype, &body)?;
-        let ports = ports(body.ports.0)?;
-        let addresses = addresses(body.ips.0)?;
+        let ports = ports(list(body.ports))?;
+        let addresses = addresses(list(body.ips))?;
         if !ports.is_empty() && ports.len() != addresses.len() {
             let problem = "write one port an address, or none";
             return Err(RequestError::new("ports", problem));

@@ -15,6 +15,7 @@ mod etcd;
 mod http;
 mod limits;
 mod lists;
+mod openapi;
 mod owners;
 #[path = "../../../tests/harness/ports.rs"]
 mod ports;

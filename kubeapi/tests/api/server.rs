@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::client::{Answer, Connection, request};
 use crate::process::Process;
-use crate::{poll, ports};
+use crate::{openapi, poll, ports};
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_containerdns-kubeapi");
@@ -122,8 +122,11 @@ impl Api {
     /// One request on a connection of its own.
     pub(crate) fn call(&self, method: &str, path: &str, token: &str, body: &str) -> Answer {
         let text = request(method, path, token, body);
-        self.raw(text.as_bytes())
-            .unwrap_or_else(|error| panic!("{text}: {error}\n{}", self.process.output_tail()))
+        let answer = self
+            .raw(text.as_bytes())
+            .unwrap_or_else(|error| panic!("{text}: {error}\n{}", self.process.output_tail()));
+        openapi::check(method, path, body, &answer);
+        answer
     }
 
     /// Any octets as a request.

@@ -280,5 +280,5 @@ fn told_state(
     state: &(Option<u32>, Option<String>, Vec<String>),
     other: &(Option<u32>, Option<String>, Vec<String>),
 ) -> State {
-    super::told(state, Some(other))
+    super::super::told(state, Some(other))
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,8 @@ const LOST_AFTER: Duration = Duration::from_secs(3);
 
 /// A running prober.
 pub(crate) struct Prober {
-    stop: Arc<AtomicBool>,
+    /// How many questions are enough; at first there is no end.
+    enough: Arc<AtomicU64>,
     thread: JoinHandle<Tally>,
 }
 
@@ -39,15 +40,16 @@ pub(crate) struct Tally {
 impl Prober {
     /// Asks `server` for the first `names` numbered names, over and over.
     pub(crate) fn start(server: SocketAddr, names: u32) -> Prober {
-        let stop = Arc::new(AtomicBool::new(false));
-        let shared = Arc::clone(&stop);
+        let enough = Arc::new(AtomicU64::new(u64::MAX));
+        let shared = Arc::clone(&enough);
         let thread = thread::spawn(move || Round::new(server, names).run(&shared));
-        Prober { stop, thread }
+        Prober { enough, thread }
     }
 
-    /// Ends it; panics unless every answer was right and at least `sent_min` were asked.
+    /// Ends it once at least `sent_min` were asked, however fast the scenario was; panics unless
+    /// every answer was right.
     pub(crate) fn expect_all_right(self, sent_min: u64) {
-        self.stop.store(true, Ordering::SeqCst);
+        self.enough.store(sent_min, Ordering::SeqCst);
         let tally = self.thread.join().expect("the prober's thread");
         let fine = tally.wrong.is_empty() && tally.lost == 0 && tally.right == tally.sent;
         assert!(
@@ -81,9 +83,9 @@ impl Round {
         }
     }
 
-    fn run(mut self, stop: &AtomicBool) -> Tally {
+    fn run(mut self, enough: &AtomicU64) -> Tally {
         let start = Instant::now();
-        while !stop.load(Ordering::SeqCst) {
+        while self.tally.sent < enough.load(Ordering::SeqCst) {
             let due =
                 u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX) * RATE / 1_000_000;
             while self.tally.sent < due {

@@ -206,7 +206,7 @@ fn what_makes_no_sense_is_named() {
             type: `B` is no record type: write a mnemonic such as AAAA, or TYPE and its number
             type: ANY is a type of queries, no record has it
             ips: missing for type A
-            ips: missing for type A
+            ips: empty: fill it, or leave it out
             ips[1]: "10.0.0.256" is no IP address
             ips[0]: fd00::1 is no IPv4 address, as type A wants: write type AAAA
             ips[0]: 10.0.0.1 is no IPv6 address, as type AAAA wants: write type A
@@ -262,6 +262,10 @@ fn what_fits_no_method_is_named() {
             update["10.0.0.1"]: 5 is not a string
             update["x"]: A: `x` is not an IPv4 address
             type: missing: write A, AAAA, CNAME ...
+            ips: empty: fill it, or leave it out
+            type: empty: fill it, or leave it out
+            alias: empty: fill it, or leave it out
+            ips: empty: fill it, or leave it out
             ttl: is not for DELETE
             name: is for batches: here the path and the method of the request say it
             body: 0 changes: a batch has 1 to 128

@@ -294,8 +294,8 @@ async fn a_refused_size_is_named() {
             .transact(&[], &[put("/a", vec![0; length])])
             .await
             .unwrap_err();
-        assert!(matches!(error, StoreError::Refused(_)), "{error}");
-        let named = format!("a transaction of {} bytes", length + 2);
+        assert!(matches!(error, StoreError::TooLarge(_)), "{error}");
+        let named = format!("1 operations of {} bytes", length + 2);
         assert!(error.to_string().contains(&named), "{error}");
     }
 }

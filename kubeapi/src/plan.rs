@@ -31,13 +31,6 @@ pub const TREE_RECORDS_MAX: usize = 32;
 /// Records told of a state before and after; of larger RRsets only those that differ.
 const TOLD_RECORDS_MAX: usize = 64;
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// On whose behalf, when somebody is named.
-    pub user: Option<String>,
-}
-
 /// What is the same for all requests.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -127,7 +120,6 @@ pub fn plan(
     records: &Records,
     layout: &Layout,
     rules: &Rules,
-    actor: &Actor,
     changes: &[NameChange],
 ) -> Result<Vec<Planned>, PlanError> {
     let empty = NameRecords::default();
@@ -137,8 +129,7 @@ pub fn plan(
         let working = names
             .entry(&change.name)
             .or_insert_with(|| working_copy(before));
-        let user = change.user.as_ref().or(actor.user.as_ref());
-        apply::apply(working, change, user.map(String::as_str), rules)?;
+        apply::apply(working, change, rules)?;
     }
     let mut planned: Vec<Planned> = Vec::new();
     // Two names may have one place in the tree: it goes to the first.

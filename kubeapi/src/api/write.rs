@@ -18,7 +18,7 @@ use containerdns_store::{Guard, LeaseId, Operation, Outcome, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Api, ApiError, Caller, Query, audit, view};
-use crate::plan::{self, Actor, Planned};
+use crate::plan::{self, Planned};
 
 /// Commits tried for one request: each is refused only when another writer committed meanwhile.
 const ATTEMPTS_MAX: u32 = 16;
@@ -119,9 +119,8 @@ pub(super) async fn write(
 }
 
 fn planned(api: &Api, changes: &[NameChange]) -> Result<Vec<Planned>, ApiError> {
-    let actor = Actor { user: None };
     let records = api.mirror.read();
-    plan::plan(&records, api.mirror.layout(), &api.rules, &actor, changes)
+    plan::plan(&records, api.mirror.layout(), &api.rules, changes)
         .map_err(|error| ApiError::of_plan(error, &records))
 }
 

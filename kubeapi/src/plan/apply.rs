@@ -14,13 +14,12 @@ use crate::records::{Item, Layout};
 pub(super) fn apply(
     working: &mut Vec<Working>,
     change: &NameChange,
-    user: Option<&str>,
     rules: &Rules,
 ) -> Result<(), PlanError> {
     let mut name = NameCopy {
         working,
+        user: change.user.as_deref(),
         change,
-        user,
         rules,
     };
     match &change.change {

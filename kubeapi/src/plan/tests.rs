@@ -57,8 +57,7 @@ fn told(records: &Records, request: &str) -> String {
         ttl_default_s: 30,
         cluster: None,
     };
-    let actor = Actor { user: None };
-    match plan(records, &layout(), &rules, &actor, &changes(request)) {
+    match plan(records, &layout(), &rules, &changes(request)) {
         Ok(planned) if planned.is_empty() => "nothing to do\n".into(),
         Ok(planned) => planned.iter().map(told_name).collect(),
         Err(error) => format!("{}\n", told_error(&error)),

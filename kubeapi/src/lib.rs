@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod config;
+pub mod kubernetes;
 pub mod mirror;
 pub mod plan;
 pub mod records;

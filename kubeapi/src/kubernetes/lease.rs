@@ -1,0 +1,185 @@
+//! Who writes: of all control planes of one cluster, the one that holds the leader key.
+//!
+//! The key is put under a lease of the store, so that it vanishes when its holder does. Every write
+//! of the holder carries the [`Term::fence`]: the leader key as this term wrote it. A process that
+//! was stopped and goes on after another took over cannot write, whatever it believes: the store
+//! refuses. The clock is only a courtesy: a holder that could not renew for the length of the lease
+//! does not even try.
+//!
+//! A call that failed without an answer may have taken the key; its lease is then left to run out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use containerdns_store::{Guard, LeaseId, Operation, Outcome, Revision, Store, StoreError};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tracing::{info, warn};
+
+use super::pace::{Backoff, Seldom};
+
+/// What the leader keys of all clusters start with.
+pub const LEADER_PREFIX: &str = "/containerdns-kube-leader/";
+/// Length of the lease: how long nobody writes when a leader dies.
+pub const LEASE_S: u32 = 10;
+/// The lease is renewed this often: three tries before it ends.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// After a renewal without an answer the next comes this soon.
+const RENEW_AGAIN: Duration = Duration::from_millis(500);
+/// How often it is looked whether the key is free: a takeover waits a second more than the lease.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A time of leadership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    key: Vec<u8>,
+    revision: Revision,
+    until: Instant,
+}
+
+impl Term {
+    /// The condition of every write in this term.
+    #[must_use]
+    pub fn fence(&self) -> Guard {
+        Guard::ModRevision {
+            key: self.key.clone(),
+            revision: self.revision,
+        }
+    }
+
+    /// The revision that began the term.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether the lease still holds as far as this process knows.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    /// When the lease ends unless it is renewed.
+    #[must_use]
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+}
+
+/// The key that the leader of a cluster holds.
+#[must_use]
+pub fn leader_key(cluster: &str) -> Vec<u8> {
+    format!("{LEADER_PREFIX}{cluster}").into_bytes()
+}
+
+/// One who wants to lead.
+pub struct Candidate {
+    /// Where the key is.
+    pub store: Arc<dyn Store>,
+    /// The leader key.
+    pub key: Vec<u8>,
+    /// Who holds it, for people who look.
+    pub identity: String,
+}
+
+impl Candidate {
+    /// Tries to lead, and leads, until the receiver is dropped. The present term stands in `terms`.
+    /// A number in `refused` is the revision of a term that the store refused a write of: it ends.
+    pub async fn run(
+        self,
+        terms: watch::Sender<Option<Term>>,
+        mut refused: watch::Receiver<Revision>,
+    ) {
+        let mut backoff = Backoff::default();
+        let mut log = Seldom::default();
+        while !terms.is_closed() {
+            match self.take().await {
+                Ok(Some((lease, term))) => {
+                    backoff.succeeded();
+                    log.over();
+                    info!(identity = self.identity, "this process leads now");
+                    self.lead(lease, term, &terms, &mut refused).await;
+                    terms.send_replace(None);
+                    warn!(identity = self.identity, "this process leads no more");
+                    // The key of a term that was refused may still be under the lease.
+                    let _ = self.store.revoke_lease(lease).await;
+                }
+                Ok(None) => sleep(LOOK_EVERY).await,
+                Err(error) => {
+                    if log.due() {
+                        warn!(%error, "no leader can be found: the store fails");
+                    }
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+
+    /// Takes the key if it is free.
+    async fn take(&self) -> Result<Option<(LeaseId, Term)>, StoreError> {
+        let page = self.store.list_page(&self.key, None, None).await?;
+        if page.pairs.iter().any(|pair| pair.key == self.key) {
+            return Ok(None);
+        }
+        let until = Instant::now() + Duration::from_secs(LEASE_S.into());
+        let lease = self.store.grant_lease(LEASE_S).await?;
+        let guard = Guard::Absent {
+            key: self.key.clone(),
+        };
+        let put = Operation::Put {
+            key: self.key.clone(),
+            value: self.identity.clone().into_bytes(),
+            lease: Some(lease),
+        };
+        match self.store.transact(&[guard], &[put]).await? {
+            Outcome::Committed { revision } => {
+                let term = Term {
+                    key: self.key.clone(),
+                    revision,
+                    until,
+                };
+                Ok(Some((lease, term)))
+            }
+            Outcome::Refused { .. } => {
+                let _ = self.store.revoke_lease(lease).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Renews the lease until that fails for its whole length, the store says that it is gone or a
+    /// write was refused.
+    async fn lead(
+        &self,
+        lease: LeaseId,
+        mut term: Term,
+        terms: &watch::Sender<Option<Term>>,
+        refused: &mut watch::Receiver<Revision>,
+    ) {
+        terms.send_replace(Some(term.clone()));
+        let mut next = Instant::now() + RENEW_EVERY;
+        loop {
+            tokio::select! {
+                () = sleep_until(next.min(term.until)) => {}
+                () = terms.closed() => return,
+                revision = refused.wait_for(|revision| *revision == term.revision) => {
+                    drop(revision);
+                    return;
+                }
+            }
+            let asked = Instant::now();
+            match timeout_at(term.until, self.store.keep_alive(lease)).await {
+                Ok(Ok(())) => {
+                    term.until = asked + Duration::from_secs(LEASE_S.into());
+                    terms.send_replace(Some(term.clone()));
+                    next = asked + RENEW_EVERY;
+                }
+                Ok(Err(StoreError::LeaseGone(_))) | Err(_) => return,
+                Ok(Err(_)) => next = Instant::now() + RENEW_AGAIN,
+            }
+            if !term.holds() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Reads the objects of a cluster: one task a kind turns kube's watcher into [`Change`]s on one
+//! bounded channel; when it is full the tasks wait, and the API server with them.
+//!
+//! Names are removed only by [`Change::Deleted`] and by what a complete list lacks, and only
+//! [`Change::InitDone`] says that a list is complete: one that fails in the middle is followed by
+//! another [`Change::Init`], which starts to count anew. No error ends a task, not even 403.
+//!
+//! Lists are streamed where the server can, and paged else: a server that refuses (400, 422) or
+//! does not know the question (it never says that the list is over) is asked for pages. A watcher
+//! is given up for a new one when a version that is gone is asked for twice (410 as HTTP status,
+//! which kube would repeat for ever), and after `relist`, because a watch at a version that a
+//! restored server has not reached yet stays silent. kube opens a watch that ended cleanly again
+//! at once, so that watches are paced here, below it.
+
+use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::Request;
+use futures_util::StreamExt;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::client::Body;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, info, warn};
+
+use super::metrics::Metrics;
+use super::object::{Object, ObjectId, ObjectKind};
+use super::pace::{Backoff, RETRY_MIN, Seldom};
+
+/// Changes that may wait for the controller: some MiB of objects.
+const CHANGES_MAX: usize = 1024;
+/// A watch is opened anew after this long, and a dead connection noticed 5 s later.
+const WATCH_S: u32 = 60;
+/// Objects in a page of a list.
+const PAGE_OBJECTS: u32 = 500;
+/// A streamed list that says nothing for so long will never end.
+const STREAM_QUIET_MAX: Duration = Duration::from_secs(10);
+/// A page that takes longer is given up.
+const PAGE_MAX: Duration = Duration::from_secs(60);
+/// So many answers of 410 to one watch make a new watcher.
+const GONE_MAX: u32 = 2;
+/// Of no use here, and often the largest part of an object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What happened to the objects.
+#[derive(Debug)]
+pub enum Change {
+    /// A list begins; what was listed before counts no more.
+    Init(ObjectKind),
+    /// An object of the list.
+    InitApplied(Box<Object>),
+    /// The list is complete.
+    InitDone(ObjectKind),
+    /// An object is new or changed.
+    Applied(Box<Object>),
+    /// An object is gone.
+    Deleted(ObjectId),
+}
+
+/// How to watch.
+#[derive(Debug, Clone)]
+pub struct WatchOptions {
+    /// Whether Pods are watched too.
+    pub pods: bool,
+    /// Whether to try streamed lists.
+    pub streaming: bool,
+    /// Time between complete lists.
+    pub relist: Duration,
+}
+
+impl WatchOptions {
+    /// The kinds that are watched.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<ObjectKind> {
+        use ObjectKind::{EndpointSlice, Namespace, Pod, Service};
+        let mut kinds = vec![Service, EndpointSlice, Namespace];
+        kinds.extend(self.pods.then_some(Pod));
+        kinds
+    }
+}
+
+/// Starts to watch; dropping the set ends it.
+#[must_use]
+pub fn start(
+    client: &Client,
+    options: &WatchOptions,
+    metrics: &Arc<Metrics>,
+) -> (JoinSet<()>, mpsc::Receiver<Change>) {
+    let (changes, receiver) = mpsc::channel(CHANGES_MAX);
+    let mut tasks = JoinSet::new();
+    for kind in options.kinds() {
+        let follower = Follower {
+            kind,
+            client: paced(client.clone()),
+            changes: changes.clone(),
+            options: options.clone(),
+            metrics: Arc::clone(metrics),
+            backoff: Backoff::default(),
+            log: Seldom::default(),
+        };
+        match kind {
+            ObjectKind::Service => tasks.spawn(follower.run::<Service>(Object::Service)),
+            ObjectKind::EndpointSlice => {
+                tasks.spawn(follower.run::<EndpointSlice>(Object::EndpointSlice))
+            }
+            ObjectKind::Pod => tasks.spawn(follower.run::<Pod>(Object::Pod)),
+            ObjectKind::Namespace => tasks.spawn(follower.run::<Namespace>(Object::Namespace)),
+        };
+    }
+    (tasks, receiver)
+}
+
+/// The same client with a pause between the starts of two watches.
+fn paced(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let next: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let send = move |request: Request<Body>| {
+        let (client, next) = (client.clone(), Arc::clone(&next));
+        async move {
+            let query = request.uri().query().unwrap_or_default();
+            if query.split('&').any(|pair| pair == "watch=true") {
+                let at = {
+                    let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+                    let at = next.unwrap_or_else(Instant::now).max(Instant::now());
+                    *next = Some(at + RETRY_MIN);
+                    at
+                };
+                tokio::time::sleep_until(at).await;
+            }
+            client.send(request).await
+        }
+    };
+    Client::new(tower::service_fn(send), namespace)
+}
+
+/// Why a watcher was given up.
+enum Ended {
+    /// Nobody listens.
+    Unheard,
+    /// It is time to list again.
+    Due,
+    /// It went wrong: a new watcher, after a wait.
+    Stuck,
+    /// The server streams no lists.
+    NoStreaming,
+}
+
+/// The task of one kind.
+struct Follower {
+    kind: ObjectKind,
+    client: Client,
+    changes: mpsc::Sender<Change>,
+    options: WatchOptions,
+    metrics: Arc<Metrics>,
+    backoff: Backoff,
+    log: Seldom,
+}
+
+impl Follower {
+    async fn run<K>(mut self, wrap: fn(K) -> Object)
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let mut streaming = self.options.streaming;
+        loop {
+            match self.watch(wrap, streaming).await {
+                Ended::Unheard => return,
+                Ended::Due => streaming = self.options.streaming,
+                Ended::NoStreaming => {
+                    debug!(kind = ?self.kind, "no streamed lists; lists are paged");
+                    streaming = false;
+                }
+                Ended::Stuck => self.backoff.wait().await,
+            }
+        }
+    }
+
+    async fn watch<K>(&mut self, wrap: fn(K) -> Object, streaming: bool) -> Ended
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let mut config = watcher::Config::default()
+            .timeout(WATCH_S)
+            .page_size(PAGE_OBJECTS);
+        if streaming {
+            config = config.streaming_lists();
+        }
+        let mut events = pin!(watcher(Api::<K>::all(self.client.clone()), config));
+        let due = Instant::now() + self.options.relist;
+        let (mut listing, mut gone) = (true, 0);
+        loop {
+            let until = match (listing, streaming) {
+                (true, true) => Instant::now() + STREAM_QUIET_MAX,
+                (true, false) => Instant::now() + PAGE_MAX,
+                (false, _) => due,
+            };
+            let event = match timeout_at(until, events.next()).await {
+                Ok(Some(event)) => event,
+                Err(_) if !listing => return Ended::Due,
+                Err(_) if streaming => return Ended::NoStreaming,
+                Ok(None) | Err(_) => return Ended::Stuck,
+            };
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    self.failed(&error);
+                    match status_of(&error) {
+                        Some(400 | 422) if streaming && listing => return Ended::NoStreaming,
+                        Some(410) => gone += 1,
+                        _ => gone = 0,
+                    }
+                    if gone >= GONE_MAX {
+                        return Ended::Stuck;
+                    }
+                    self.backoff.wait().await;
+                    continue;
+                }
+            };
+            gone = 0;
+            match event {
+                Event::Init => listing = true,
+                Event::InitDone => {
+                    listing = false;
+                    self.listed();
+                }
+                _ => {}
+            }
+            if self.changes.send(self.change(event, wrap)).await.is_err() {
+                return Ended::Unheard;
+            }
+        }
+    }
+
+    fn change<K: Resource>(&self, event: Event<K>, wrap: fn(K) -> Object) -> Change {
+        let wrap = |object: K| Box::new(wrap(object));
+        match event.modify(drop_bulk) {
+            Event::Init => Change::Init(self.kind),
+            Event::InitApply(object) => Change::InitApplied(wrap(object)),
+            Event::InitDone => Change::InitDone(self.kind),
+            Event::Apply(object) => Change::Applied(wrap(object)),
+            Event::Delete(object) => Change::Deleted(wrap(object).id()),
+        }
+    }
+
+    fn listed(&mut self) {
+        self.metrics.relists.fetch_add(1, Relaxed);
+        if self.log.over() {
+            info!(kind = ?self.kind, "the Kubernetes API is back");
+        }
+    }
+
+    fn failed(&mut self, error: &watcher::Error) {
+        self.metrics.watch_failures.fetch_add(1, Relaxed);
+        if self.log.due() {
+            warn!(%error, kind = ?self.kind, "watching Kubernetes fails; what is known stays");
+        }
+    }
+}
+
+/// Removes what no name is made of.
+fn drop_bulk<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+    if object.meta().annotations.is_some() {
+        object.annotations_mut().remove(LAST_APPLIED);
+    }
+}
+
+/// The HTTP status that a request was answered with, if that is the error. An error inside a
+/// stream is none: kube lists again after those itself.
+fn status_of(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::InitialListFailed(kube::Error::Api(status)) => Some(status.code),
+        _ => None,
+    }
+}

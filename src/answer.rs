@@ -6,6 +6,8 @@
 //! encloser (RFC 4592 section 3.3.1). CNAMEs are followed here by look-up and not flattened at
 //! change time: one changed target would otherwise rewrite every alias of it.
 
+use std::net::IpAddr;
+
 use crate::index::Index;
 use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset, ZoneId, Zones, rtype};
 use crate::wire::{self, LowerName};
@@ -39,6 +41,13 @@ pub enum Found<'t> {
     Alias(&'t RRset),
     /// The SOA of an apex, made when written.
     Soa(ZoneId),
+    /// The name is an address, and below a name whose children are (`10-0-0-1.web.pod.ZONE`).
+    Address {
+        /// The address, of the type asked for.
+        address: IpAddr,
+        /// TTL in seconds.
+        ttl_s: u32,
+    },
     /// The name exists, the type does not.
     NoData(ZoneId),
     /// The name does not exist.
@@ -177,12 +186,46 @@ fn without_node<'t>(
     if encloser.kind == Kind::Cut {
         return Found::Referral(encloser);
     }
+    if let Some(ttl_s) = encloser.address_ttl_s
+        && name.labels() == wire::label_count(&encloser.owner) + 1
+        && let Some(address) = address_of_label(first_label(name.octets()))
+    {
+        return match (address, qtype) {
+            (IpAddr::V4(_), rtype::A | rtype::ANY) | (IpAddr::V6(_), rtype::AAAA | rtype::ANY) => {
+                let ttl_s = ttl_s.get();
+                Found::Address { address, ttl_s }
+            }
+            _ => Found::NoData(encloser.zone),
+        };
+    }
     if !encloser.wildcard_child || !scratch.set_wildcard_of(&encloser.owner) {
         return Found::NxDomain(encloser.zone);
     }
     match tables.index.get(scratch.hash(), scratch.octets()) {
         Some(wildcard) => at_node(tables, wildcard, qtype),
         None => Found::NxDomain(encloser.zone),
+    }
+}
+
+fn first_label(name: &[u8]) -> &[u8] {
+    let length = name.first().map_or(0, |length| usize::from(*length));
+    name.get(1..=length).unwrap_or_default()
+}
+
+/// The address that a label is: with dashes for the dots of IPv4 or the colons of IPv6.
+fn address_of_label(label: &[u8]) -> Option<IpAddr> {
+    let read = |separator| {
+        let mut text = [0; 45];
+        let text = text.get_mut(..label.len())?;
+        text.copy_from_slice(label);
+        for octet in text.iter_mut().filter(|octet| **octet == b'-') {
+            *octet = separator;
+        }
+        std::str::from_utf8(text).ok()?.parse().ok()
+    };
+    match label.contains(&b'.') || label.contains(&b':') {
+        true => None,
+        false => read(b'.').or_else(|| read(b':')),
     }
 }
 

@@ -163,6 +163,7 @@ impl<'o> Writer<'o> {
                 }
                 put
             }
+            Found::Address { address, ttl_s } => self.put_address(owner, address, ttl_s),
             Found::Soa(zone) => self.put_zone_soa(tables, zone, Section::Answer),
             Found::NoData(zone) | Found::NxDomain(zone) => {
                 self.put_zone_soa(tables, zone, Section::Authority)
@@ -175,6 +176,26 @@ impl<'o> Writer<'o> {
         };
         verdict.truncated = put.is_err();
         self.finish(verdict, opt)
+    }
+
+    /// The record of an address that is nowhere stored: its name says it.
+    fn put_address(&mut self, owner: u16, address: IpAddr, ttl_s: u32) -> Result<(), Full> {
+        self.whole(|writer| {
+            writer.put_owner(Owner::At(owner))?;
+            let rtype = match address {
+                IpAddr::V4(_) => rtype::A,
+                IpAddr::V6(_) => rtype::AAAA,
+            };
+            writer.put(&rtype.to_be_bytes())?;
+            writer.put(&CLASS_IN.to_be_bytes())?;
+            writer.put(&ttl_s.to_be_bytes())?;
+            writer.put_rdata(|writer| match address {
+                IpAddr::V4(address) => writer.put(&address.octets()),
+                IpAddr::V6(address) => writer.put(&address.octets()),
+            })
+        })?;
+        self.counts[Section::Answer as usize] += 1;
+        Ok(())
     }
 
     /// CNAMEs in order; returns where the last target's name is: the owner of what follows.
@@ -325,19 +346,10 @@ impl<'o> Writer<'o> {
         records: impl Iterator<Item = &'r [u8]>,
     ) -> Result<(), Full> {
         for record in records {
-            match owner {
-                Owner::At(at) if at < !POINTER => self.put(&(POINTER | at).to_be_bytes())?,
-                // A name too far into the message to point to: its octets again.
-                Owner::At(at) => {
-                    let mut name = LowerName::default();
-                    names::read(self.out, at, &mut name);
-                    self.put_name(name.octets())?;
-                }
-                Owner::Name(name) => {
-                    let at = self.at as u16;
-                    self.put_name(name)?;
-                    owner = Owner::At(names::start(self.out, at));
-                }
+            let at = self.at as u16;
+            self.put_owner(owner)?;
+            if let Owner::Name(_) = owner {
+                owner = Owner::At(names::start(self.out, at));
             }
             self.put(&record[2..RECORD_FIXED_LEN - 2])?;
             let rdata = &record[RECORD_FIXED_LEN..];
@@ -356,6 +368,19 @@ impl<'o> Writer<'o> {
             })?;
         }
         Ok(())
+    }
+
+    fn put_owner(&mut self, owner: Owner<'_>) -> Result<(), Full> {
+        match owner {
+            Owner::At(at) if at < !POINTER => self.put(&(POINTER | at).to_be_bytes()),
+            // A name too far into the message to point to: its octets again.
+            Owner::At(at) => {
+                let mut name = LowerName::default();
+                names::read(self.out, at, &mut name);
+                self.put_name(name.octets())
+            }
+            Owner::Name(name) => self.put_name(name),
+        }
     }
 
     /// Remembers that the name of a host, other than the root, begins here.

@@ -7,6 +7,7 @@
 //! suit an answer to the very name asked as they are; `response` writes others (CNAME targets,
 //! additional records, RDATA names to compress) from the same octets.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// DNS types that the packet path treats in its own way (IANA "DNS parameters").
@@ -67,6 +68,9 @@ pub struct Node {
     pub kind: Kind,
     /// Whether `*.owner` exists: names without a node below this one come from it (RFC 4592).
     pub wildcard_child: bool,
+    /// TTL in seconds of the addresses that names below are called, where they are answered by
+    /// their name alone: `10-0-0-1.owner` has A 10.0.0.1. No such name has a node.
+    pub address_ttl_s: Option<NonZeroU32>,
     /// The RRsets, at most one a type, in type order.
     pub rrsets: Box<[RRset]>,
     /// Of a cut: addresses of its name servers that lie at or below the cut.
@@ -82,6 +86,7 @@ impl Node {
             zone: ZoneId(0),
             kind: Kind::Inside,
             wildcard_child: false,
+            address_ttl_s: None,
             rrsets: Box::default(),
             glue: Box::default(),
         }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::hold::{self, MARK};
 use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, canonical};
 use crate::delta::Change;
 use crate::table::{Kind, Node, Policy, RRset, Soa, rtype};
@@ -65,6 +66,7 @@ impl Model {
             zone,
             kind,
             wildcard_child: state.wildcard_child,
+            address_ttl_s: hold::marked_address_ttl(&state.records),
             rrsets: rrsets(chosen, policy, self.settings.ttl_default_s),
             glue,
         };
@@ -95,7 +97,7 @@ impl Model {
         let of = |origin| {
             records
                 .iter()
-                .filter(move |held: &&Held| held.origin == origin)
+                .filter(move |held: &&Held| held.origin == origin && held.rtype != MARK)
         };
         let mut chosen: Vec<&Held> = of(Origin::Own).collect();
         let has_alias = !state.apex && chosen.iter().any(|held| held.rtype == rtype::CNAME);
@@ -202,7 +204,10 @@ impl Model {
     fn policy(&self, state: &State) -> Policy {
         let named = self.name_policies.get(&state.canonical[..]).copied();
         let zoned = || self.settings.zone_policies.get(&state.zone).copied();
-        named.or_else(zoned).unwrap_or(self.settings.policy)
+        named
+            .or_else(|| hold::marked_policy(&state.records))
+            .or_else(zoned)
+            .unwrap_or(self.settings.policy)
     }
 
     /// The zone's SOA: as stored at its apex, else as configured. The serial is never stored.

@@ -3,11 +3,15 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
-use containerdns_schema::format::{Contributed, Contribution, Reach};
+use containerdns_schema::format::{AnswerPolicy, Contributed, Contribution, Mark, Reach};
 
 use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, canonical, compile, reverse};
-use crate::table::rtype;
+use crate::table::{Policy, rtype};
+
+/// The type of a [`Mark`] among the records of a name: no record has it.
+pub(super) const MARK: u16 = 0;
 
 impl Model {
     pub(super) fn hold_server_addresses(&mut self) {
@@ -35,7 +39,16 @@ impl Model {
     /// Puts the records of a key at their names; returns which names.
     pub(super) fn attach(&mut self, key: u64, contribution: Contribution) -> Box<[NameId]> {
         let mut owners = Vec::new();
-        for contributed in contribution.records {
+        let Contribution {
+            records,
+            marks,
+            pointers_given,
+        } = contribution;
+        for (name, mark) in marks {
+            let name = canonical::from_wire(name.wire());
+            owners.extend(self.hold(&name, held_mark(key, mark)));
+        }
+        for contributed in records {
             let Contributed {
                 record,
                 reach,
@@ -53,7 +66,8 @@ impl Model {
             if reach == Reach::Subtree {
                 self.attach_to_ancestors(&name, &held, &mut owners);
             }
-            let pointer = record.rdata.as_ip(record.rtype).and_then(|address| {
+            let address = record.rdata.as_ip(record.rtype).filter(|_| !pointers_given);
+            let pointer = address.and_then(|address| {
                 let pointer = reverse::pointer(&record.owner, &name, address)?;
                 let zone = self.zone_of(&pointer)?;
                 self.settings.reverse.contains(&zone).then_some(pointer)
@@ -148,4 +162,43 @@ impl Model {
             self.mark(*id);
         }
     }
+}
+
+/// A mark is held as a record is, so that it comes, goes and keeps its name in the same way.
+fn held_mark(key: u64, mark: Mark) -> Held {
+    let (rdata, ttl_s) = match mark {
+        Mark::Exists => (&[][..], None),
+        Mark::Policy(AnswerPolicy::Rotate) => (&[0][..], None),
+        Mark::Policy(AnswerPolicy::RandomOne) => (&[1][..], None),
+        Mark::Policy(AnswerPolicy::Sticky) => (&[2][..], None),
+        Mark::AddressNames { ttl_s } => (&[][..], Some(ttl_s)),
+    };
+    Held {
+        key,
+        rtype: MARK,
+        origin: Origin::Own,
+        ttl_s,
+        rdata: rdata.into(),
+        group: None,
+    }
+}
+
+/// The policy that the marks of a name give: of several the one that comes first in
+/// [`AnswerPolicy`], so that it does not matter which key was read first.
+pub(super) fn marked_policy(records: &[Held]) -> Option<Policy> {
+    let marks = records.iter().filter(|held| held.rtype == MARK);
+    let first = marks.filter_map(|held| held.rdata.first()).min()?;
+    Some(match first {
+        0 => Policy::Rotate,
+        1 => Policy::RandomOne,
+        _ => Policy::Sticky,
+    })
+}
+
+/// The TTL of the addresses that children of a name are called, where that is marked.
+pub(super) fn marked_address_ttl(records: &[Held]) -> Option<NonZeroU32> {
+    let marks = records.iter().filter(|held| held.rtype == MARK);
+    let least = marks.filter_map(|held| held.ttl_s).min()?;
+    // A TTL of 0 becomes 1: what is counted in whole seconds differs by less than that.
+    Some(NonZeroU32::new(least).unwrap_or(NonZeroU32::MIN))
 }

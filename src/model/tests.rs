@@ -18,6 +18,7 @@ use crate::sync::{Routes, routes};
 use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset};
 
 mod cuts;
+mod marks;
 mod properties;
 mod records;
 mod skydns;
@@ -193,6 +194,9 @@ fn shown(node: &Node) -> String {
     }
     if node.wildcard_child {
         line.push_str(" with *");
+    }
+    if let Some(ttl_s) = node.address_ttl_s {
+        line.push_str(&format!(" with addresses {ttl_s}"));
     }
     let rrsets: Vec<String> = node.rrsets.iter().map(shown_rrset).collect();
     line.push_str(&format!(": {}", rrsets.join(" | ")));

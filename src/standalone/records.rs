@@ -212,7 +212,10 @@ fn bundle_pair(path: &str, number: usize, rrsets: &[Rrset]) -> Result<KeyValue, 
     let key = bundle::key(path, FILE_CLUSTER, Kind::Services, "records", &number);
     Ok(KeyValue {
         key,
-        value: bundle::encode(rrsets, None)?,
+        value: bundle::encode(&bundle::Bundle {
+            rrsets,
+            ..bundle::Bundle::default()
+        })?,
         mod_revision: 0,
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! Answers are read back by an independent parser, so compression is right when the names are.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 
 use expect_test::{Expect, expect};
 use hickory_proto::op::Message as Decoded;
@@ -346,5 +347,45 @@ fn answer_fits(message: &[u8]) {
         if octets[2] & 0x78 == 0 {
             Decoded::from_vec(&octets).unwrap();
         }
+    }
+}
+
+#[test]
+fn a_name_that_is_an_address_is_answered_without_a_node() {
+    let mut pods = node("pod.t", Kind::Inside, Vec::new());
+    pods.address_ttl_s = NonZeroU32::new(5);
+    let mut world = world(vec![node("t", Kind::Apex, Vec::new()), pods], b"");
+    let long = format!("{}.pod.t", "1-".repeat(30));
+    for (name, qtype, answer) in [
+        ("10-40-0-7.pod.t", rtype::A, Some("10.40.0.7")),
+        ("10-40-0-7.pod.t", rtype::ANY, Some("10.40.0.7")),
+        ("FD00-40--7.pod.t", rtype::AAAA, Some("fd00:40::7")),
+        ("--1.pod.t", rtype::AAAA, Some("::1")),
+        ("10-40-0-7.pod.t", rtype::AAAA, Some("")),
+        ("fd00-40--7.pod.t", rtype::A, Some("")),
+        ("10-40-0-7.pod.t", rtype::TXT, Some("")),
+        ("10-40-0-256.pod.t", rtype::A, None),
+        ("10-40-0-07.pod.t", rtype::A, None),
+        ("10-40-0.pod.t", rtype::A, None),
+        ("10\\.40\\.0\\.7.pod.t", rtype::A, None),
+        ("fd00:40::7.pod.t", rtype::AAAA, None),
+        ("x.10-40-0-7.pod.t", rtype::A, None),
+        ("10-40-0-7.t", rtype::A, None),
+        (&long, rtype::A, None),
+    ] {
+        let octets = query(name, qtype, None);
+        let out = ask(&mut world, &octets, Transport::Udp);
+        let answers = u16::from_be_bytes([out[6], out[7]]);
+        let rdata = &out[out.len().min(octets.len() + 12)..];
+        let read = match (out[3] & 0xf, answers) {
+            (3, 0) => None,
+            (0, 0) => Some(String::new()),
+            (0, 1) if rdata.len() == 4 => {
+                Some(IpAddr::from(*rdata.first_chunk::<4>().unwrap()).to_string())
+            }
+            (0, 1) => Some(IpAddr::from(*rdata.first_chunk::<16>().unwrap()).to_string()),
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(read.as_deref(), answer, "{name} {qtype}");
     }
 }

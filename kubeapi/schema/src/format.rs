@@ -64,6 +64,63 @@ impl FromStr for Format {
 pub struct Contribution {
     /// The records, in the order of the value.
     pub records: Vec<Contributed>,
+    /// What is said of names beside their records.
+    pub marks: Vec<(Name, Mark)>,
+    /// Whether PTR records of its addresses are among the records; else the server makes them.
+    pub pointers_given: bool,
+}
+
+/// What a key says of a name beside its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It exists, with or without records.
+    Exists,
+    /// How answers are chosen there.
+    Policy(AnswerPolicy),
+    /// Its children are the addresses that they are called: `10-0-0-1.NAME` has A 10.0.0.1.
+    AddressNames {
+        /// TTL of those records, in seconds.
+        ttl_s: u32,
+    },
+}
+
+/// How the addresses of an answer are ordered and chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AnswerPolicy {
+    /// All records, beginning at a random one.
+    Rotate,
+    /// One record, at random.
+    RandomOne,
+    /// One record, always the same for a source address while it exists.
+    Sticky,
+}
+
+/// A text that names no policy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no answer policy: write rotate, random-one or sticky")]
+pub struct UnknownPolicy(pub String);
+
+impl AnswerPolicy {
+    /// As in configurations, annotations and bundles.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::RandomOne => "random-one",
+            Self::Sticky => "sticky",
+        }
+    }
+}
+
+impl FromStr for AnswerPolicy {
+    type Err = UnknownPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        [Self::Rotate, Self::RandomOne, Self::Sticky]
+            .into_iter()
+            .find(|policy| policy.as_str() == text)
+            .ok_or_else(|| UnknownPolicy(text.into()))
+    }
 }
 
 /// One record of a key, and where it answers.

@@ -261,7 +261,11 @@ impl<'a> Writer<'a> {
         }
         let rrsets: Vec<bundle::Rrset> = rrsets.into_values().collect();
         let user = self.bundled.iter().find_map(|one| one.user.as_deref());
-        let value = bundle::encode(&rrsets, user)?;
+        let value = bundle::encode(&bundle::Bundle {
+            user,
+            rrsets: &rrsets,
+            ..bundle::Bundle::default()
+        })?;
         let zone = self.layout.zones.zone_of(self.name);
         let zone = zone.ok_or_else(|| EncodeError::Zone(self.name.clone()))?;
         let key = bundle::api_key(&self.layout.prefixes.bundles, zone, self.name);

@@ -1,6 +1,6 @@
 //! What holds for any changes: the order of changes does not matter, and the nodes are a tree.
 
-use containerdns_schema::format::{Contributed, Reach};
+use containerdns_schema::format::{AnswerPolicy, Contributed, Mark, Reach};
 use containerdns_schema::record::Record;
 use proptest::prelude::*;
 
@@ -91,13 +91,29 @@ fn told() -> Told {
     Told::with(all)
 }
 
+/// What key number `key` says of names beside its records, if it is one that does.
+fn marks(key: u8) -> Vec<(Name, Mark)> {
+    let mark = match key {
+        2 => Mark::Exists,
+        3 => Mark::Policy(AnswerPolicy::Sticky),
+        4 => Mark::AddressNames { ttl_s: 5 },
+        _ => return Vec::new(),
+    };
+    vec![(Name::parse("a.b.t").unwrap(), mark)]
+}
+
 fn apply(told: &mut Told, step: &Step) {
     told.revision += 1;
     let stamp = routes::stamp(told.revision, b"");
     match step {
         Step::Put(key, records) => {
             let records = records.clone();
-            let adds = Adds::Records(Contribution { records });
+            let marks = marks(*key);
+            let adds = Adds::Records(Contribution {
+                records,
+                marks,
+                pointers_given: *key == 5,
+            });
             told.model.put(&[*key], stamp, 0, adds);
         }
         Step::Health(key, down) => {

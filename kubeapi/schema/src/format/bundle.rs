@@ -1,9 +1,18 @@
 //! All records of one Kubernetes object in one key: what `containerdns-kubeapi` writes.
 //!
 //! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
-//! records. Value: `{"v":1,"rrsets":[{"name","type","ttl","rdata":[...]},...]}`, RDATA in
-//! presentation format; `ttl` may be left out. Fields not named here are ignored, another `v` is
-//! refused. One bad RRset makes the whole bundle bad: half an object is not served.
+//! namespaces, serviceimports, records. Value: `{"v":1,"rrsets":[{"name","type","ttl",
+//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. Beside `v` may stand
+//!
+//! - `names`: names that exist also without a record (answered with NODATA);
+//! - `policy`: how answers are chosen at every owner of the bundle;
+//! - `address_names`: `[{"name","ttl"}]`, names whose children are the addresses that they are
+//!   called: `10-0-0-1.NAME` has A 10.0.0.1, stored nowhere;
+//! - `pointers_given`: true when the bundle holds the PTR records of its addresses itself; else the
+//!   server makes them in its reverse zones.
+//!
+//! Fields not named here are ignored, another `v` is refused. One bad RRset makes the whole bundle
+//! bad: half an object is not served.
 //!
 //! The kind records is for what comes from no object of Kubernetes: the REST API keeps there, in
 //! the cluster [`API_CLUSTER`], one key a name with the records that the `containerdns` tree cannot
@@ -11,16 +20,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, List, Scalar, quoted};
 use super::{
-    BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Contributed, Contribution, EncodeError, FormatError, key,
+    AnswerPolicy, BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Contributed, Contribution, EncodeError,
+    FormatError, Mark, key,
 };
 use crate::name::Name;
 use crate::rdata::Rdata;
-use crate::record::{Record, RecordType};
+use crate::record::{Record, RecordType, TTL_MAX_S};
 
 /// The version of the value's form.
 const VERSION: u32 = 1;
@@ -37,6 +48,10 @@ pub enum Kind {
     EndpointSlices,
     /// A Pod.
     Pods,
+    /// A Namespace; its own name is also its namespace.
+    Namespaces,
+    /// A ServiceImport of a set of clusters.
+    ServiceImports,
     /// A name of the REST API.
     Records,
 }
@@ -48,9 +63,44 @@ impl fmt::Display for Kind {
             Self::Services => "services",
             Self::EndpointSlices => "endpointslices",
             Self::Pods => "pods",
+            Self::Namespaces => "namespaces",
+            Self::ServiceImports => "serviceimports",
             Self::Records => "records",
         })
     }
+}
+
+impl FromStr for Kind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Ok(match text {
+            "services" => Self::Services,
+            "endpointslices" => Self::EndpointSlices,
+            "pods" => Self::Pods,
+            "namespaces" => Self::Namespaces,
+            "serviceimports" => Self::ServiceImports,
+            "records" => Self::Records,
+            _ => return Err(()),
+        })
+    }
+}
+
+/// What a bundle is written from.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Bundle<'a> {
+    /// Who owns it, in bundles of the REST API.
+    pub user: Option<&'a str>,
+    /// How answers are chosen at its owners.
+    pub policy: Option<AnswerPolicy>,
+    /// Names that exist also without a record.
+    pub names: &'a [Name],
+    /// Names whose children are addresses, with the TTL in seconds of those.
+    pub address_names: &'a [(Name, u32)],
+    /// Whether the PTR records of its addresses are among the RRsets.
+    pub pointers_given: bool,
+    /// The records.
+    pub rrsets: &'a [Rrset],
 }
 
 /// All records of one owner and type.
@@ -72,6 +122,22 @@ struct Stored<'a> {
     v: Scalar<'a>,
     #[serde(borrow)]
     rrsets: Option<Vec<StoredRrset<'a>>>,
+    #[serde(borrow, default)]
+    names: List<'a>,
+    #[serde(borrow, default)]
+    policy: Scalar<'a>,
+    #[serde(borrow, default)]
+    address_names: Vec<StoredAddressName<'a>>,
+    #[serde(borrow, default)]
+    pointers_given: Scalar<'a>,
+}
+
+#[derive(Deserialize)]
+struct StoredAddressName<'a> {
+    #[serde(borrow, default)]
+    name: Scalar<'a>,
+    #[serde(borrow, default)]
+    ttl: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +181,55 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
             other => other,
         })?;
     }
-    Ok(Contribution { records })
+    let mut marks = Vec::new();
+    push_marks(&mut marks, stored.names, stored.address_names)?;
+    if let Some(policy) = stored.policy.filled_text("policy")? {
+        let policy: AnswerPolicy = policy
+            .parse()
+            .map_err(|error| FormatError::field("policy", error))?;
+        let mut owners: Vec<&Name> = records.iter().map(|held| &held.record.owner).collect();
+        owners.dedup();
+        marks.extend(
+            owners
+                .into_iter()
+                .map(|owner| (owner.clone(), Mark::Policy(policy))),
+        );
+    }
+    Ok(Contribution {
+        records,
+        marks,
+        pointers_given: stored.pointers_given.flag("pointers_given")?,
+    })
+}
+
+/// What is said of names beside their records.
+fn push_marks(
+    marks: &mut Vec<(Name, Mark)>,
+    names: List<'_>,
+    address_names: Vec<StoredAddressName<'_>>,
+) -> Result<(), FormatError> {
+    if names.0.len() + address_names.len() > BUNDLE_RECORDS_MAX {
+        let count = names.0.len() + address_names.len();
+        return Err(FormatError::TooManyRecords(count));
+    }
+    for (index, text) in names.0.into_iter().enumerate() {
+        let name = parse_name(text, &format!("names[{index}]"))?;
+        marks.push((name, Mark::Exists));
+    }
+    for (index, stored) in address_names.into_iter().enumerate() {
+        let name = parse_name(stored.name, &format!("address_names[{index}].name"))?;
+        let field = format!("address_names[{index}].ttl");
+        let ttl_s = stored.ttl.number(&field, TTL_MAX_S)?;
+        let ttl_s = ttl_s.ok_or_else(|| FormatError::field(field, "missing"))?;
+        marks.push((name, Mark::AddressNames { ttl_s }));
+    }
+    Ok(())
+}
+
+fn parse_name(text: Scalar<'_>, field: &str) -> Result<Name, FormatError> {
+    let text = required(text.filled_text(field)?, field)?;
+    Name::parse(&text)
+        .map_err(|error| FormatError::field(field, format_args!("{}: {error}", quoted(&text))))
 }
 
 fn check_version(v: &Scalar<'_>) -> Result<(), FormatError> {
@@ -130,9 +244,7 @@ fn check_version(v: &Scalar<'_>) -> Result<(), FormatError> {
 }
 
 fn push_rrset(rrset: StoredRrset<'_>, records: &mut Vec<Contributed>) -> Result<(), FormatError> {
-    let name = required(rrset.name.filled_text("name")?, "name")?;
-    let owner = Name::parse(&name)
-        .map_err(|error| FormatError::field("name", format_args!("{}: {error}", quoted(&name))))?;
+    let owner = parse_name(rrset.name, "name")?;
     let rtype: RecordType = required(rrset.rtype.filled_text("type")?, "type")?
         .parse()
         .map_err(|error| FormatError::field("type", error))?;
@@ -171,20 +283,20 @@ fn required<'a>(text: Option<Cow<'a, str>>, field: &str) -> Result<Cow<'a, str>,
 fn check_key(prefix: &str, key: &[u8]) -> Result<(), FormatError> {
     let path = key::behind_prefix(prefix, key)?;
     let segments: Vec<&[u8]> = path.split(|&octet| octet == b'/').collect();
+    let is_kind =
+        |segment: &[u8]| std::str::from_utf8(segment).is_ok_and(|s| Kind::from_str(s).is_ok());
     match segments[..] {
-        [
-            cluster,
-            b"services" | b"endpointslices" | b"pods" | b"records",
-            namespace,
-            name,
-        ] if ![cluster, namespace, name]
-            .iter()
-            .any(|segment| segment.is_empty()) =>
+        [cluster, kind, namespace, name]
+            if is_kind(kind)
+                && ![cluster, namespace, name]
+                    .iter()
+                    .any(|segment| segment.is_empty()) =>
         {
             Ok(())
         }
         _ => Err(FormatError::Key(
-            "a bundle's is <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>"
+            "a bundle's is <cluster>/<services|endpointslices|pods|namespaces|serviceimports\
+             |records>/<namespace>/<name>"
                 .into(),
         )),
     }
@@ -225,24 +337,8 @@ pub fn api_prefix(prefix: &str) -> String {
 ///
 /// # Errors
 /// [`EncodeError::ValueTooLarge`] when the value, or its number of records, exceeds the limit.
-pub fn encode(rrsets: &[Rrset], user: Option<&str>) -> Result<Vec<u8>, EncodeError> {
-    #[derive(Serialize)]
-    struct Written<'a> {
-        v: u32,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user: Option<&'a str>,
-        rrsets: Vec<WrittenRrset<'a>>,
-    }
-    #[derive(Serialize)]
-    struct WrittenRrset<'a> {
-        name: &'a Name,
-        #[serde(rename = "type")]
-        rtype: RecordType,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        ttl: Option<u32>,
-        rdata: Vec<String>,
-    }
-    let rrsets = rrsets.iter().map(|rrset| WrittenRrset {
+pub fn encode(bundle: &Bundle<'_>) -> Result<Vec<u8>, EncodeError> {
+    let rrsets = bundle.rrsets.iter().map(|rrset| WrittenRrset {
         name: &rrset.name,
         rtype: rrset.rtype,
         ttl: rrset.ttl,
@@ -252,12 +348,20 @@ pub fn encode(rrsets: &[Rrset], user: Option<&str>) -> Result<Vec<u8>, EncodeErr
             .map(|rdata| rdata.to_text(rrset.rtype))
             .collect(),
     });
+    let address_names = bundle.address_names.iter();
     let written = Written {
         v: VERSION,
-        user,
+        user: bundle.user,
+        policy: bundle.policy.map(AnswerPolicy::as_str),
+        names: bundle.names,
+        address_names: address_names
+            .map(|(name, ttl)| WrittenAddressName { name, ttl: *ttl })
+            .collect(),
+        pointers_given: bundle.pointers_given,
         rrsets: rrsets.collect(),
     };
     let records: usize = written.rrsets.iter().map(|rrset| rrset.rdata.len()).sum();
+    let records = records.max(bundle.names.len() + bundle.address_names.len());
     let value = serde_json::to_vec(&written)
         .map_err(|_| EncodeError::Text("not UTF-8, which JSON cannot hold"))?;
     if value.len() > BUNDLE_LEN_MAX || records > BUNDLE_RECORDS_MAX {
@@ -267,4 +371,44 @@ pub fn encode(rrsets: &[Rrset], user: Option<&str>) -> Result<Vec<u8>, EncodeErr
         });
     }
     Ok(value)
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Name]>::is_empty")]
+    names: &'a [Name],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    address_names: Vec<WrittenAddressName<'a>>,
+    #[serde(skip_serializing_if = "is_false")]
+    pointers_given: bool,
+    rrsets: Vec<WrittenRrset<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenAddressName<'a> {
+    name: &'a Name,
+    ttl: u32,
+}
+
+#[derive(Serialize)]
+struct WrittenRrset<'a> {
+    name: &'a Name,
+    #[serde(rename = "type")]
+    rtype: RecordType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
+    rdata: Vec<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what serde calls it with"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

@@ -89,6 +89,7 @@ pub(super) fn decode(
     let records = records(&name, zones, value)?;
     Ok(Contribution {
         records: records.into_iter().map(Contributed::at_owner).collect(),
+        ..Contribution::default()
     })
 }
 

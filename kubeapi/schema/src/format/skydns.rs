@@ -102,6 +102,7 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
     let found = rdata(stored, &owner)?;
     Ok(Contribution {
         records: found.into_iter().map(contributed).collect(),
+        ..Contribution::default()
     })
 }
 

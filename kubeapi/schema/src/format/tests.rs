@@ -6,7 +6,7 @@ mod written;
 
 use expect_test::{Expect, expect};
 
-use super::bundle::{Kind, Rrset};
+use super::bundle::{Bundle, Kind, Rrset};
 use super::containerdns::Fields;
 use super::*;
 use crate::record::TTL_MAX_S;
@@ -421,7 +421,11 @@ fn bundles() {
         ttl: Some(5),
         rdata: vec![Rdata::txt(&[b"a\"b", b""]).unwrap()],
     };
-    let value = bundle::encode(&[rrset], None).unwrap();
+    let value = bundle::encode(&Bundle {
+        rrsets: &[rrset],
+        ..Bundle::default()
+    })
+    .unwrap();
     let expected = concat!(
         r#"{"v":1,"rrsets":[{"name":"a.cluster.local.","type":"TXT","ttl":5,"#,
         r#""rdata":["\"a\\\"b\" \"\""]}]}"#

@@ -108,7 +108,7 @@ proptest! {
             rdata: vec![record.rdata.clone()],
         }).collect();
         let key = bundle::key("/k", "c", Kind::Pods, "ns", "web");
-        let value = bundle::encode(&rrsets, None).unwrap();
+        let value = bundle::encode(&Bundle { rrsets: &rrsets, ..Bundle::default() }).unwrap();
         let read = decode(Format::Bundle, "/k/", &[], &key, &value).unwrap();
         let expected: Vec<_> = records.into_iter().map(Contributed::at_owner).collect();
         prop_assert_eq!(read.records, expected);

@@ -251,15 +251,15 @@ fn keys() {
         ],
         expect![[r#"
             error: key: a bundle's is
-            <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>
+            <cluster>/<services|endpointslices|pods|namespaces|serviceimports|records>/<namespace>/<name>
             error: key: a bundle's is
-            <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>
+            <cluster>/<services|endpointslices|pods|namespaces|serviceimports|records>/<namespace>/<name>
             error: key: a bundle's is
-            <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>
+            <cluster>/<services|endpointslices|pods|namespaces|serviceimports|records>/<namespace>/<name>
             error: key: a bundle's is
-            <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>
+            <cluster>/<services|endpointslices|pods|namespaces|serviceimports|records>/<namespace>/<name>
             error: key: a bundle's is
-            <cluster>/<services|endpointslices|pods|records>/<namespace>/<name>
+            <cluster>/<services|endpointslices|pods|namespaces|serviceimports|records>/<namespace>/<name>
         "#]],
     );
 }

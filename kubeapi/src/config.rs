@@ -18,9 +18,13 @@ use containerdns_store::{Store, StoreError};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use self::kubernetes::KubernetesSection;
 use crate::api::listener::TlsFiles;
+use crate::kubernetes::controller;
 use crate::records::{Layout, Prefixes};
 use crate::tokens::located;
+
+mod kubernetes;
 
 /// Size of a configuration file at most.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -44,6 +48,28 @@ pub struct Config {
     /// The REST API.
     #[serde(default)]
     pub api: ApiSection,
+    /// Metrics and probes.
+    #[serde(default)]
+    pub admin: AdminSection,
+    /// Names of a Kubernetes cluster.
+    #[serde(default)]
+    pub kubernetes: KubernetesSection,
+}
+
+/// `[admin]`: metrics and probes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// Where.
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9601)),
+        }
+    }
 }
 
 /// An address prefix, as the reverse zones that cover it.
@@ -263,9 +289,12 @@ impl Config {
         if self.zones.iter().any(|zone| zone.label_count() == 0) {
             return Err("zones: the root is no zone of ours; write a name below it".into());
         }
-        if !self.api.enabled {
-            return Err("api.enabled: false, and there is no other role; nothing would run".into());
+        if !self.api.enabled && !self.kubernetes.enabled {
+            return Err(
+                "api.enabled: false, and so is kubernetes.enabled; nothing would run".into(),
+            );
         }
+        self.kubernetes.check(&self.zones)?;
         if let Some(tls) = &self.store.tls
             && tls.cert.is_some() != tls.key.is_some()
         {
@@ -320,6 +349,19 @@ impl Config {
             health: self.store.health_prefix.0.clone(),
         };
         Layout::new(Zones::new(zones, reverse.collect()), prefixes)
+    }
+
+    /// What the Kubernetes role runs with.
+    #[must_use]
+    pub fn kubernetes_options(&self, identity: String) -> controller::Options {
+        let reverse = self.reverse.iter().flat_map(|reverse| reverse.0.clone());
+        self.kubernetes.options(
+            &self.store.bundle_prefix.0,
+            &self.zones,
+            reverse.collect(),
+            self.relist(),
+            identity,
+        )
     }
 
     /// Time between complete lists.

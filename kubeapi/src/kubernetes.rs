@@ -1,17 +1,21 @@
 //! The Kubernetes role: objects of a cluster on their way to bundles in the store.
 //!
-//! [`watch`] reads objects, [`follow`] what the store holds, and [`lease`] says whether this
-//! process may write. An index of objects is asked through [`Desired`]. Only a complete list or a
-//! deletion removes a name: see [`watch`].
-//!
-//! Not here yet: the publisher that makes the store equal to the index, and what joins the parts.
-//! Nothing starts this role.
+//! A change takes this way: [`watch`] reads objects, [`index`] makes bundles of them, [`publish`]
+//! finds what differs from the store as [`follow`] sees it, and [`controller`] writes that while
+//! [`lease`] says that this process leads. Only a complete list or a deletion removes a name: see
+//! [`watch`] and [`publish`].
 
+pub mod controller;
+pub mod events;
 pub mod follow;
+pub mod import;
+pub mod index;
 pub mod lease;
 pub mod metrics;
 pub mod object;
 pub mod pace;
+pub mod publish;
+pub mod settings;
 pub mod watch;
 
-pub use object::{Desired, Object, ObjectId, ObjectKind};
+pub use object::{Object, ObjectId, ObjectKind};

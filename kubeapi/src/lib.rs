@@ -1,12 +1,13 @@
 //! The control plane of ContainerDNS: what writes the store that DNS nodes read.
 //!
-//! In this release it has one role, the REST API ([`api`]): [`mirror`] keeps [`records`] equal to
-//! the store, [`plan`] turns a request into one guarded transaction, [`tokens`] say who may. The
-//! program is `containerdns-kubeapi`; `containerdns standalone` runs the same parts in its own
-//! process.
+//! It has two roles. [`kubernetes`] turns the objects of a cluster into bundles of records. The REST
+//! API ([`api`]): [`mirror`] keeps [`records`] equal to the store, [`plan`] turns a request into one
+//! guarded transaction, [`tokens`] say who may. The program is `containerdns-kubeapi`, which also
+//! shows how it is ([`admin`]); `containerdns standalone` runs the API in its own process.
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod api;
 pub mod config;
 pub mod kubernetes;

@@ -18,7 +18,7 @@ const EXIT_PROBLEMS: u8 = 2;
 /// What to log, in the syntax of `EnvFilter`: `debug`, `info,containerdns_kubeapi=debug`.
 const LOG_VARIABLE: &str = "CONTAINERDNS_LOG";
 
-/// Control plane of ContainerDNS: the REST API over the store.
+/// Control plane of ContainerDNS: names of a Kubernetes cluster, and the REST API over the store.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
 struct CommandLine {

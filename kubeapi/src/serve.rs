@@ -2,19 +2,25 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use containerdns_store::{Store, StoreError};
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
+use crate::admin::{self, Admin};
 use crate::api::Api;
 use crate::api::audit::Trail;
 use crate::api::listener::{self, Tls, TlsError};
 use crate::config::Config;
+use crate::kubernetes::controller;
+use crate::kubernetes::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::plan::Rules;
 use crate::records::Layout;
@@ -43,6 +49,17 @@ pub enum ServeError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// The admin server's address.
+    #[error("admin.listen: {address}: {source}")]
+    ListenAdmin {
+        /// As configured.
+        address: SocketAddr,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// How to reach the Kubernetes API.
+    #[error("kubernetes.kubeconfig: {0}")]
+    Kubernetes(String),
     /// The audit file.
     #[error("api.audit: {}: {source}", path.display())]
     Audit {
@@ -156,9 +173,9 @@ pub fn run(config: &Config) -> Result<(), ServeError> {
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(process("signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(process("signals"))?;
-        let running = RunningApi::start(config.open_store()?, api_options(config)?).await?;
+        let ready = start(config).await?;
         tokio::select! {
-            () = log_when_ready(&running) => {}
+            () = log_when_ready(ready) => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
@@ -170,9 +187,66 @@ pub fn run(config: &Config) -> Result<(), ServeError> {
     ended
 }
 
-async fn log_when_ready(running: &RunningApi) {
-    running.ready().await;
-    info!("the store has been read");
+/// Starts the roles that `config` asks for, and what shows how they are.
+async fn start(config: &Config) -> Result<Option<RunningApi>, ServeError> {
+    let store = config.open_store()?;
+    let mut registry = Registry::default();
+    let api = match config.api.enabled {
+        true => Some(RunningApi::start(Arc::clone(&store), api_options(config)?).await?),
+        false => None,
+    };
+    let kubernetes = match config.kubernetes.enabled {
+        true => {
+            let client = kubernetes_client(&config.kubernetes.kubeconfig).await?;
+            let options = config.kubernetes_options(identity());
+            let metrics = Metrics::new(&mut registry);
+            Some(controller::start(client, store, options, metrics))
+        }
+        false => None,
+    };
+    let address = config.admin.listen;
+    let bound = TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::ListenAdmin { address, source })?;
+    let admin = Admin {
+        registry,
+        kubernetes,
+        mirror: api.as_ref().map(|api| Arc::clone(&api.mirror)),
+    };
+    tokio::spawn(listener::serve(bound, admin::router(admin), None));
+    Ok(api)
+}
+
+/// A client of the cluster that the file names; without a file, of the one that this process is a
+/// pod of, else of the one that the environment names. Tokens in files are read again by it.
+async fn kubernetes_client(kubeconfig: &Path) -> Result<Client, ServeError> {
+    let failed = |error: &dyn std::error::Error| ServeError::Kubernetes(error.to_string());
+    let config = if !kubeconfig.as_os_str().is_empty() {
+        let file = Kubeconfig::read_from(kubeconfig).map_err(|error| failed(&error))?;
+        kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+            .await
+            .map_err(|error| failed(&error))?
+    } else if let Ok(config) = kube::Config::incluster() {
+        config
+    } else {
+        kube::Config::infer()
+            .await
+            .map_err(|error| failed(&error))?
+    };
+    Client::try_from(config).map_err(|error| failed(&error))
+}
+
+/// This process among the control planes of a cluster: host and process.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{}", host.trim(), std::process::id())
+}
+
+async fn log_when_ready(api: Option<RunningApi>) {
+    if let Some(api) = api {
+        api.ready().await;
+        info!("the store has been read");
+    }
     std::future::pending().await
 }
 

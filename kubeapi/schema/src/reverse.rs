@@ -65,11 +65,34 @@ fn zone_name(bits: u128, labels: u32, step: u32) -> String {
     name
 }
 
+/// The name that holds the PTR records of an address (RFC 1035 section 3.5, RFC 3596 section 2.5).
+#[must_use]
+pub fn pointer(address: IpAddr) -> Name {
+    let (bits, labels, step, suffix) = match address {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 4, 8, "in-addr.arpa."),
+        IpAddr::V6(v6) => (v6.to_bits(), 32, 4, "ip6.arpa."),
+    };
+    Name::parse(&(zone_name(bits, labels, step) + suffix))
+        .expect("at most 34 labels of digits are a name")
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::{Name, reverse_zones};
+    use super::{Name, pointer, reverse_zones};
+
+    #[test]
+    fn names_of_addresses() {
+        let check = |address: &str, name: Expect| {
+            name.assert_eq(&pointer(address.parse().unwrap()).to_string());
+        };
+        check("10.30.0.4", expect!["4.0.30.10.in-addr.arpa."]);
+        check(
+            "fd00:30::1",
+            expect!["1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.0.0.0.0.d.f.ip6.arpa."],
+        );
+    }
 
     fn check(prefix: &str, expected: Expect) {
         expected.assert_eq(&match reverse_zones(prefix) {

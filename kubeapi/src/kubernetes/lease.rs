@@ -11,7 +11,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use containerdns_store::{Guard, LeaseId, Operation, Outcome, Revision, Store, StoreError};
+use containerdns_store::{
+    Guard, KeyValue, LeaseId, Operation, Outcome, Revision, Store, StoreError,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{info, warn};
@@ -45,6 +47,13 @@ impl Term {
             key: self.key.clone(),
             revision: self.revision,
         }
+    }
+
+    /// Whether the leader key, if it is among `pairs`, is still that of this term.
+    #[must_use]
+    pub fn stands_in(&self, pairs: &[KeyValue]) -> bool {
+        let own = pairs.iter().find(|pair| pair.key == self.key);
+        own.is_some_and(|pair| pair.mod_revision == self.revision)
     }
 
     /// The revision that began the term.

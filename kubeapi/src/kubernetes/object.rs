@@ -1,13 +1,11 @@
-//! The objects that are watched, how they are told apart, and what is asked of the index of them.
-//!
-//! Not here: which records an object makes. Everything that writes works over [`Desired`], so that
-//! it can be tested with an index of a few lines.
+//! The objects that are watched, and how they are told apart.
 
-use std::collections::HashSet;
-
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::ResourceExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+
+use super::import::ServiceImport;
 
 /// A Kubernetes object of a kind that names come from.
 #[derive(Debug, Clone)]
@@ -24,26 +22,25 @@ pub enum Object {
     Pod(Pod),
     /// `v1` Namespace.
     Namespace(Namespace),
+    /// `multicluster.x-k8s.io/v1alpha1` ServiceImport.
+    ServiceImport(ServiceImport),
 }
 
 impl Object {
     /// What it is called.
     #[must_use]
     pub fn id(&self) -> ObjectId {
-        let (kind, namespace, name) = match self {
-            Self::Service(object) => (ObjectKind::Service, object.namespace(), object.name_any()),
-            Self::EndpointSlice(object) => (
-                ObjectKind::EndpointSlice,
-                object.namespace(),
-                object.name_any(),
-            ),
-            Self::Pod(object) => (ObjectKind::Pod, object.namespace(), object.name_any()),
-            Self::Namespace(object) => (ObjectKind::Namespace, None, object.name_any()),
+        let (kind, meta): (_, &ObjectMeta) = match self {
+            Self::Service(object) => (ObjectKind::Service, object.meta()),
+            Self::EndpointSlice(object) => (ObjectKind::EndpointSlice, object.meta()),
+            Self::Pod(object) => (ObjectKind::Pod, object.meta()),
+            Self::Namespace(object) => (ObjectKind::Namespace, object.meta()),
+            Self::ServiceImport(object) => (ObjectKind::ServiceImport, object.meta()),
         };
         ObjectId {
             kind,
-            namespace: namespace.unwrap_or_default(),
-            name,
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
         }
     }
 }
@@ -59,6 +56,39 @@ pub enum ObjectKind {
     Pod,
     /// Namespace.
     Namespace,
+    /// ServiceImport.
+    ServiceImport,
+}
+
+impl ObjectKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Service,
+        Self::EndpointSlice,
+        Self::Pod,
+        Self::Namespace,
+        Self::ServiceImport,
+    ];
+
+    /// As it is called in objects.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Pod => "Pod",
+            Self::Namespace => "Namespace",
+            Self::ServiceImport => "ServiceImport",
+        }
+    }
+
+    fn api_version(self) -> &'static str {
+        match self {
+            Self::Service | Self::Pod | Self::Namespace => "v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
+            Self::ServiceImport => "multicluster.x-k8s.io/v1alpha1",
+        }
+    }
 }
 
 /// What tells an object from all others.
@@ -72,20 +102,16 @@ pub struct ObjectId {
     pub name: String,
 }
 
-/// An index of objects that says what the store shall hold for them.
-///
-/// A key is the whole key of a bundle. Each change gives the keys whose value may have changed.
-pub trait Desired: Send {
-    /// Takes in an object as it is now.
-    fn apply(&mut self, object: Object) -> Vec<Vec<u8>>;
-    /// Takes in that an object is gone.
-    fn delete(&mut self, id: &ObjectId) -> Vec<Vec<u8>>;
-    /// Takes in a complete list of one kind: objects not in it are gone.
-    fn retain(&mut self, kind: ObjectKind, listed: &HashSet<ObjectId>) -> Vec<Vec<u8>>;
-    /// The value that a key shall have; none when it shall not exist.
-    fn value(&self, key: &[u8]) -> Option<Vec<u8>>;
-    /// All keys that shall exist.
-    fn keys(&self) -> Vec<Vec<u8>>;
-    /// How many objects are known.
-    fn counts(&self) -> usize;
+impl ObjectId {
+    /// The object as Events refer to it.
+    #[must_use]
+    pub fn reference(&self) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(self.kind.api_version().into()),
+            kind: Some(self.kind.as_str().into()),
+            name: Some(self.name.clone()),
+            namespace: Some(self.namespace.clone()).filter(|name| !name.is_empty()),
+            ..ObjectReference::default()
+        }
+    }
 }

@@ -64,19 +64,24 @@ impl Pace {
         }
     }
 
-    /// Takes a turn now, or says when one is to be had.
+    /// Whether a turn is to be had now.
     ///
     /// # Errors
     /// The time of the next turn.
-    pub fn take(&mut self) -> Result<(), Instant> {
+    pub fn ready(&self) -> Result<(), Instant> {
         let now = Instant::now();
         let due = self.next.unwrap_or(now).max(now);
-        if due > now + self.burst {
+        match due > now + self.burst {
             // The burst is a tenth of a second: never before now.
-            return Err(due - self.burst);
+            true => Err(due - self.burst),
+            false => Ok(()),
         }
-        self.next = Some(due + self.every);
-        Ok(())
+    }
+
+    /// Takes a turn.
+    pub fn take(&mut self) {
+        let now = Instant::now();
+        self.next = Some(self.next.unwrap_or(now).max(now) + self.every);
     }
 }
 
@@ -122,7 +127,8 @@ mod tests {
     #[test]
     fn a_pace_gives_its_burst_and_then_says_when() {
         let mut pace = Pace::per_second(100);
-        let taken = (0..100).take_while(|_| pace.take().is_ok()).count();
+        let turn = |pace: &mut Pace| pace.ready().map(|()| pace.take()).is_ok();
+        let taken = (0..100).take_while(|_| turn(&mut pace)).count();
         assert!((10..=13).contains(&taken), "{taken}");
     }
 }

@@ -11,10 +11,12 @@
 //! which kube would repeat for ever), and after `relist`, because a watch at a version that a
 //! restored server has not reached yet stays silent. kube opens a watch that ended cleanly again
 //! at once, so that watches are paced here, below it.
+//!
+//! A server need not have ServiceImports. It also says 404 while it starts, so that only one that
+//! does so for [`ABSENT_AFTER`] has none, which is told as an empty list.
 
 use std::fmt::Debug;
 use std::pin::pin;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
 
+use super::import::ServiceImport;
 use super::metrics::Metrics;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::pace::{Backoff, RETRY_MIN, Seldom};
@@ -47,6 +50,10 @@ const STREAM_QUIET_MAX: Duration = Duration::from_secs(10);
 const PAGE_MAX: Duration = Duration::from_secs(60);
 /// So many answers of 410 to one watch make a new watcher.
 const GONE_MAX: u32 = 2;
+/// A server that has said for so long that there is no such kind has none.
+pub const ABSENT_AFTER: Duration = Duration::from_secs(60);
+/// How often it is asked again for a kind that it does not have.
+const ABSENT_ASK: Duration = Duration::from_secs(10);
 /// Of no use here, and often the largest part of an object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -68,23 +75,12 @@ pub enum Change {
 /// How to watch.
 #[derive(Debug, Clone)]
 pub struct WatchOptions {
-    /// Whether Pods are watched too.
-    pub pods: bool,
+    /// The kinds that are watched.
+    pub kinds: Vec<ObjectKind>,
     /// Whether to try streamed lists.
     pub streaming: bool,
     /// Time between complete lists.
     pub relist: Duration,
-}
-
-impl WatchOptions {
-    /// The kinds that are watched.
-    #[must_use]
-    pub fn kinds(&self) -> Vec<ObjectKind> {
-        use ObjectKind::{EndpointSlice, Namespace, Pod, Service};
-        let mut kinds = vec![Service, EndpointSlice, Namespace];
-        kinds.extend(self.pods.then_some(Pod));
-        kinds
-    }
 }
 
 /// Starts to watch; dropping the set ends it.
@@ -92,19 +88,20 @@ impl WatchOptions {
 pub fn start(
     client: &Client,
     options: &WatchOptions,
-    metrics: &Arc<Metrics>,
+    metrics: &Metrics,
 ) -> (JoinSet<()>, mpsc::Receiver<Change>) {
     let (changes, receiver) = mpsc::channel(CHANGES_MAX);
     let mut tasks = JoinSet::new();
-    for kind in options.kinds() {
+    for kind in options.kinds.iter().copied() {
         let follower = Follower {
             kind,
             client: paced(client.clone()),
             changes: changes.clone(),
             options: options.clone(),
-            metrics: Arc::clone(metrics),
+            metrics: metrics.clone(),
             backoff: Backoff::default(),
             log: Seldom::default(),
+            absent_since: None,
         };
         match kind {
             ObjectKind::Service => tasks.spawn(follower.run::<Service>(Object::Service)),
@@ -112,6 +109,9 @@ pub fn start(
                 tasks.spawn(follower.run::<EndpointSlice>(Object::EndpointSlice))
             }
             ObjectKind::Pod => tasks.spawn(follower.run::<Pod>(Object::Pod)),
+            ObjectKind::ServiceImport => {
+                tasks.spawn(follower.run::<ServiceImport>(Object::ServiceImport))
+            }
             ObjectKind::Namespace => tasks.spawn(follower.run::<Namespace>(Object::Namespace)),
         };
     }
@@ -151,6 +151,8 @@ enum Ended {
     Stuck,
     /// The server streams no lists.
     NoStreaming,
+    /// The server does not have the kind.
+    Absent,
 }
 
 /// The task of one kind.
@@ -159,9 +161,11 @@ struct Follower {
     client: Client,
     changes: mpsc::Sender<Change>,
     options: WatchOptions,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     backoff: Backoff,
     log: Seldom,
+    /// Since when the server says that it does not have the kind.
+    absent_since: Option<Instant>,
 }
 
 impl Follower {
@@ -179,6 +183,11 @@ impl Follower {
                     streaming = false;
                 }
                 Ended::Stuck => self.backoff.wait().await,
+                Ended::Absent => {
+                    if self.absent().await.is_err() {
+                        return;
+                    }
+                }
             }
         }
     }
@@ -214,6 +223,9 @@ impl Follower {
                     self.failed(&error);
                     match status_of(&error) {
                         Some(400 | 422) if streaming && listing => return Ended::NoStreaming,
+                        Some(404) if self.kind == ObjectKind::ServiceImport => {
+                            return Ended::Absent;
+                        }
                         Some(410) => gone += 1,
                         _ => gone = 0,
                     }
@@ -229,6 +241,7 @@ impl Follower {
                 Event::Init => listing = true,
                 Event::InitDone => {
                     listing = false;
+                    self.absent_since = None;
                     self.listed();
                 }
                 _ => {}
@@ -237,6 +250,19 @@ impl Follower {
                 return Ended::Unheard;
             }
         }
+    }
+
+    /// Waits, and tells of an empty list when the kind has been absent for long.
+    async fn absent(&mut self) -> Result<(), mpsc::error::SendError<Change>> {
+        let now = Instant::now();
+        let since = *self.absent_since.get_or_insert(now);
+        if now - since >= ABSENT_AFTER {
+            debug!(kind = ?self.kind, "the Kubernetes API does not have this kind");
+            self.changes.send(Change::Init(self.kind)).await?;
+            self.changes.send(Change::InitDone(self.kind)).await?;
+        }
+        tokio::time::sleep(ABSENT_ASK).await;
+        Ok(())
     }
 
     fn change<K: Resource>(&self, event: Event<K>, wrap: fn(K) -> Object) -> Change {
@@ -251,14 +277,17 @@ impl Follower {
     }
 
     fn listed(&mut self) {
-        self.metrics.relists.fetch_add(1, Relaxed);
+        self.metrics.lists.get_or_create(&self.kind.into()).inc();
         if self.log.over() {
             info!(kind = ?self.kind, "the Kubernetes API is back");
         }
     }
 
     fn failed(&mut self, error: &watcher::Error) {
-        self.metrics.watch_failures.fetch_add(1, Relaxed);
+        self.metrics
+            .watch_failures
+            .get_or_create(&self.kind.into())
+            .inc();
         if self.log.due() {
             warn!(%error, kind = ?self.kind, "watching Kubernetes fails; what is known stays");
         }

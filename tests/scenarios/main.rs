@@ -12,6 +12,7 @@ mod flood;
 mod formats;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod kubernetes;
 mod limits;
 mod outage;
 mod policies;

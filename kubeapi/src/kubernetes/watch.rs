@@ -13,7 +13,8 @@
 //! at once, so that watches are paced here, below it.
 //!
 //! A server need not have ServiceImports. It also says 404 while it starts, so that only one that
-//! does so for [`ABSENT_AFTER`] has none, which is told as an empty list.
+//! does so for [`ABSENT_AFTER`] has none, and one that had them only after [`REMOVED_AFTER`]; that
+//! is told as an empty list.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -51,9 +52,11 @@ const PAGE_MAX: Duration = Duration::from_secs(60);
 /// So many answers of 410 to one watch make a new watcher.
 const GONE_MAX: u32 = 2;
 /// A server that has said for so long that there is no such kind has none.
-pub const ABSENT_AFTER: Duration = Duration::from_secs(60);
+const ABSENT_AFTER: Duration = Duration::from_secs(10);
+/// A server that had the kind, and has said for so long that it has not, has none any more.
+const REMOVED_AFTER: Duration = Duration::from_secs(600);
 /// How often it is asked again for a kind that it does not have.
-const ABSENT_ASK: Duration = Duration::from_secs(10);
+const ABSENT_ASK: Duration = Duration::from_secs(5);
 /// Of no use here, and often the largest part of an object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -102,6 +105,8 @@ pub fn start(
             backoff: Backoff::default(),
             log: Seldom::default(),
             absent_since: None,
+            listed: false,
+            told_absent: false,
         };
         match kind {
             ObjectKind::Service => tasks.spawn(follower.run::<Service>(Object::Service)),
@@ -166,6 +171,10 @@ struct Follower {
     log: Seldom,
     /// Since when the server says that it does not have the kind.
     absent_since: Option<Instant>,
+    /// Whether it has been listed.
+    listed: bool,
+    /// Whether it was told that there is no such kind.
+    told_absent: bool,
 }
 
 impl Follower {
@@ -220,12 +229,13 @@ impl Follower {
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
+                    let status = status_of(&error);
+                    if status == Some(404) && self.kind == ObjectKind::ServiceImport {
+                        return Ended::Absent;
+                    }
                     self.failed(&error);
-                    match status_of(&error) {
+                    match status {
                         Some(400 | 422) if streaming && listing => return Ended::NoStreaming,
-                        Some(404) if self.kind == ObjectKind::ServiceImport => {
-                            return Ended::Absent;
-                        }
                         Some(410) => gone += 1,
                         _ => gone = 0,
                     }
@@ -242,7 +252,9 @@ impl Follower {
                 Event::InitDone => {
                     listing = false;
                     self.absent_since = None;
-                    self.listed();
+                    self.listed = true;
+                    self.told_absent = false;
+                    self.list_completed();
                 }
                 _ => {}
             }
@@ -256,8 +268,14 @@ impl Follower {
     async fn absent(&mut self) -> Result<(), mpsc::error::SendError<Change>> {
         let now = Instant::now();
         let since = *self.absent_since.get_or_insert(now);
-        if now - since >= ABSENT_AFTER {
-            debug!(kind = ?self.kind, "the Kubernetes API does not have this kind");
+        let enough = match self.listed {
+            true => REMOVED_AFTER,
+            false => ABSENT_AFTER,
+        };
+        if now - since >= enough && !self.told_absent {
+            self.told_absent = true;
+            info!(kind = ?self.kind, "the Kubernetes API does not have this kind");
+            self.listed = false;
             self.changes.send(Change::Init(self.kind)).await?;
             self.changes.send(Change::InitDone(self.kind)).await?;
         }
@@ -276,7 +294,7 @@ impl Follower {
         }
     }
 
-    fn listed(&mut self) {
+    fn list_completed(&mut self) {
         self.metrics.lists.get_or_create(&self.kind.into()).inc();
         if self.log.over() {
             info!(kind = ?self.kind, "the Kubernetes API is back");

@@ -5,10 +5,10 @@
 //! one of them; after each the server must answer a plain query. All failing cases are listed.
 
 pub(crate) mod bench;
-mod checks;
+pub(crate) mod checks;
 mod cookie_steps;
 mod message_steps;
-mod rows;
+pub(crate) mod rows;
 mod steps;
 mod tcp_steps;
 

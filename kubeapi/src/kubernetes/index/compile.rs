@@ -26,12 +26,20 @@ const WEIGHT: u16 = 100;
 /// The value of a bundle; none when it would have nothing in it.
 type Value = Result<Option<Vec<u8>>, EncodeError>;
 
+/// One RRset being gathered.
+struct Gathered {
+    owner: Name,
+    /// The octets of each RDATA, once, in order.
+    rdata: BTreeSet<Box<[u8]>>,
+}
+
 /// Records being gathered.
 struct Records<'s> {
     settings: &'s Settings,
     ttl_s: u32,
     policy: Option<AnswerPolicy>,
-    rrsets: BTreeMap<(Vec<u8>, RecordType), (Name, BTreeSet<Vec<u8>>)>,
+    /// By owner, in octets, and type.
+    rrsets: BTreeMap<(Box<[u8]>, RecordType), Gathered>,
 }
 
 /// The bundle of an object; none when it has no names.
@@ -237,8 +245,11 @@ impl<'s> Records<'s> {
     fn push(&mut self, owner: &Name, rtype: RecordType, rdata: &Rdata) {
         let owner = owner.to_lower();
         let rrset = self.rrsets.entry((owner.wire().into(), rtype));
-        let (_, all) = rrset.or_insert_with(|| (owner, BTreeSet::new()));
-        all.insert(rdata.wire().into());
+        let gathered = rrset.or_insert_with(|| Gathered {
+            owner,
+            rdata: BTreeSet::new(),
+        });
+        gathered.rdata.insert(rdata.wire().into());
     }
 
     fn push_addresses(&mut self, owner: &Name, addresses: &[IpAddr]) {
@@ -332,11 +343,11 @@ impl<'s> Records<'s> {
             return Ok(None);
         }
         let ttl = Some(self.ttl_s);
-        let rrsets = self.rrsets.into_iter().map(|((_, rtype), (name, rdata))| {
-            let rdata = rdata.iter();
+        let rrsets = self.rrsets.into_iter().map(|((_, rtype), gathered)| {
+            let rdata = gathered.rdata.iter();
             let rdata = rdata.filter_map(|wire| Rdata::from_wire(rtype, wire).ok());
             Rrset {
-                name,
+                name: gathered.owner,
                 rtype,
                 ttl,
                 rdata: rdata.collect(),

@@ -1,0 +1,1 @@
+//! Objects that come, change and go while all programs run.

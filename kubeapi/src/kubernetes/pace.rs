@@ -10,7 +10,7 @@ pub const RETRY_MIN: Duration = Duration::from_millis(200);
 /// The longest wait after a failure.
 pub const RETRY_MAX: Duration = Duration::from_secs(5);
 /// After this long without a failure the next one waits [`RETRY_MIN`] again.
-const CALM: Duration = Duration::from_secs(15);
+const CALM: Duration = Duration::from_secs(5);
 /// A failure that goes on is logged once in this time.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 

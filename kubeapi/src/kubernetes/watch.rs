@@ -235,7 +235,7 @@ impl Follower {
                     }
                     self.failed(&error);
                     match status {
-                        Some(400 | 422) if streaming && listing => return Ended::NoStreaming,
+                        Some(400 | 422) if streaming => return Ended::NoStreaming,
                         Some(410) => gone += 1,
                         _ => gone = 0,
                     }
@@ -256,7 +256,9 @@ impl Follower {
                     self.told_absent = false;
                     self.list_completed();
                 }
-                _ => {}
+                // A list alone proves little: it must not be asked for again and again.
+                Event::Apply(_) | Event::Delete(_) => self.backoff.succeeded(),
+                Event::InitApply(_) => {}
             }
             if self.changes.send(self.change(event, wrap)).await.is_err() {
                 return Ended::Unheard;

@@ -12,7 +12,6 @@ use super::cluster::Cluster;
 use super::objects::{namespace, pod, service, slice};
 use crate::harness::etcd::Etcd;
 use crate::harness::exchange::ask_udp;
-use crate::harness::metrics::Metrics;
 use crate::harness::process::Process;
 use crate::harness::query::Query;
 use crate::harness::reply::Reply;
@@ -21,9 +20,9 @@ use crate::harness::{http, poll};
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// A change of an object is answered within this.
-pub(crate) const SEEN_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const SEEN_LIMIT: Duration = Duration::from_secs(40);
 
-pub(crate) const ZONES: [&str; 3] = ["cluster.local", "pub.test", "clusterset.test"];
+pub(crate) const ZONES: [&str; 4] = ["cluster.local", "pub.test", "clusterset.test", "t.test"];
 pub(crate) const REVERSE: [&str; 6] = [
     "10.20.0.0/16",
     "10.30.0.0/16",
@@ -72,7 +71,12 @@ impl ControlPlane {
         );
         let arguments = ["--config", &file.to_string_lossy()];
         let log = folder.path().join("log");
-        let process = Process::start(&program.to_string_lossy(), &arguments, &log);
+        let mut process = Process::start(&program.to_string_lossy(), &arguments, &log);
+        let up = poll(READY_LIMIT, || {
+            assert!(process.exited().is_none(), "{}", process.output_tail());
+            http::get(admin, "/healthz").ok()
+        });
+        assert!(up.is_some(), "admin is silent\n{}", process.output_tail());
         ControlPlane {
             process,
             admin,
@@ -93,15 +97,18 @@ impl ControlPlane {
         http::get(self.admin, "/readyz").is_ok_and(|answer| answer.status == 200)
     }
 
-    /// One of its counts, over all labels that hold `label`.
+    /// One of its counts, over all labels that hold `label`; 0 while nothing was counted.
     pub(crate) fn count(&self, name: &str, label: &str) -> f64 {
         let answer = http::get(self.admin, "/metrics").unwrap_or_else(|error| {
             panic!("/metrics: {error}\n{}", self.log());
         });
         let lines = answer.body.lines();
-        let lines = lines.filter(|line| line.starts_with("# ") || line.contains(label));
-        let text: Vec<&str> = lines.collect();
-        Metrics::parse(&text.join("\n")).sum(&format!("containerdns_kubernetes_{name}"))
+        let start = format!("containerdns_kubernetes_{name}");
+        let lines = lines.filter(|line| line.starts_with(&start) && line.contains(label));
+        let values = lines.filter_map(|line| line.rsplit_once(' '));
+        values
+            .map(|(_, value)| value.parse::<f64>().expect("a number"))
+            .sum()
     }
 
     pub(crate) fn leads(&self) -> bool {
@@ -123,7 +130,11 @@ pub(crate) struct Programs {
 impl Programs {
     /// Starts all, and waits until they are ready.
     pub(crate) fn start(cluster: &Cluster, lines: &str) -> Programs {
-        let etcd = Etcd::start();
+        Programs::over(cluster, Etcd::start(), lines)
+    }
+
+    /// The same over an etcd that may hold something.
+    pub(crate) fn over(cluster: &Cluster, etcd: Etcd, lines: &str) -> Programs {
         let mut plane = ControlPlane::start(cluster, etcd.client(), lines);
         let mut settings = Settings::new(etcd.client());
         settings.zones = ZONES.map(str::to_owned).into();
@@ -177,6 +188,16 @@ impl Programs {
             (self.ask(name, "A").rcode() == 3).then_some(())
         });
         assert!(gone.is_some(), "{name} still exists\n{}", self.plane.log());
+    }
+
+    /// Waits until the control plane has taken in what was applied, by what it counts.
+    pub(crate) fn settle_without_labels(&self, cluster: &Cluster) {
+        let before = self.plane.count("objects", "Service");
+        cluster.apply(&service("prod/last", &["10.20.0.99"], &[]));
+        let counted = poll(SEEN_LIMIT, || {
+            (self.plane.count("objects", "Service") > before).then_some(())
+        });
+        assert!(counted.is_some(), "not counted\n{}", self.plane.log());
     }
 
     /// Waits until all that was applied before is answered: every watch tells of changes in

@@ -143,16 +143,16 @@ impl RealServer {
 async fn apply(api: &Api<DynamicObject>, mut object: DynamicObject) {
     let name = object.metadata.name.clone().expect("a name");
     let status = object.data.get("status").cloned();
-    match api.create(&PostParams::default(), &object).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(refused)) if refused.code == 409 => {
-            let held = api.get(&name).await.expect("get");
+    // Asked for first: to create a Service again is refused for its address, not for its name.
+    let held = api.get_opt(&name).await.expect("get");
+    let applied = match held {
+        Some(held) => {
             object.metadata.resource_version = held.metadata.resource_version;
-            let replaced = api.replace(&name, &PostParams::default(), &object).await;
-            replaced.unwrap_or_else(|error| panic!("replace {name}: {error}"));
+            api.replace(&name, &PostParams::default(), &object).await
         }
-        Err(error) => panic!("create {name}: {error}"),
-    }
+        None => api.create(&PostParams::default(), &object).await,
+    };
+    applied.unwrap_or_else(|error| panic!("apply {name}: {error}"));
     if let Some(status) = status {
         let patch = Patch::Merge(json!({"status": status}));
         let parameters = PatchParams::default();

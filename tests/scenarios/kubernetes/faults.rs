@@ -14,7 +14,7 @@ use crate::harness::poll;
 use crate::harness::prober::Prober;
 
 /// Names that never change.
-const NAMES: u32 = 1000;
+pub(crate) const NAMES: u32 = 1000;
 
 /// Services with the names that the prober asks for.
 fn unchanged() -> impl Iterator<Item = Value> {
@@ -33,7 +33,7 @@ fn stand_in(cluster: &Cluster) -> &StandIn {
 }
 
 /// A stand-in with all unchanged names, watched and answered.
-fn start(lines: &str) -> (Cluster, Programs) {
+pub(crate) fn start(lines: &str) -> (Cluster, Programs) {
     let cluster = Cluster::StandIn(StandIn::start());
     cluster.apply(&namespace("prod"));
     unchanged().for_each(|object| cluster.apply(&object));

@@ -8,6 +8,7 @@
 mod changes;
 mod cluster;
 mod faults;
+mod measure;
 mod names;
 mod objects;
 mod programs;

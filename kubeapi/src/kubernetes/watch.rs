@@ -21,7 +21,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::Request;
+use axum::http::{Request, Uri};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -123,11 +123,13 @@ pub fn start(
     (tasks, receiver)
 }
 
-/// The same client with a pause between the starts of two watches.
+/// The same client with a pause between the starts of two watches; streamed lists are of the
+/// newest state, where kube asks for any that the server has at hand.
 fn paced(client: Client) -> Client {
     let namespace = client.default_namespace().to_owned();
     let next: Arc<Mutex<Option<Instant>>> = Arc::default();
-    let send = move |request: Request<Body>| {
+    let send = move |mut request: Request<Body>| {
+        ask_for_newest(&mut request);
         let (client, next) = (client.clone(), Arc::clone(&next));
         async move {
             let query = request.uri().query().unwrap_or_default();
@@ -144,6 +146,29 @@ fn paced(client: Client) -> Client {
         }
     };
     Client::new(tower::service_fn(send), namespace)
+}
+
+/// Takes the version 0 from the query of a streamed list: a replica of the API server that lags
+/// behind would else show a state in which objects that we know do not exist yet.
+fn ask_for_newest(request: &mut Request<Body>) {
+    let uri = request.uri();
+    let query = uri.query().unwrap_or_default();
+    if !query
+        .split('&')
+        .any(|pair| pair == "sendInitialEvents=true")
+    {
+        return;
+    }
+    let pairs = query.split('&').filter(|pair| *pair != "resourceVersion=0");
+    let query = pairs.collect::<Vec<_>>().join("&");
+    let newest = format!("{}?{query}", uri.path());
+    let mut parts = uri.clone().into_parts();
+    if let Ok(newest) = newest.parse() {
+        parts.path_and_query = Some(newest);
+        if let Ok(newest) = Uri::from_parts(parts) {
+            *request.uri_mut() = newest;
+        }
+    }
 }
 
 /// Why a watcher was given up.

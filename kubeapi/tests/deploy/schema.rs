@@ -107,7 +107,8 @@ fn compare(pointer: &str, given: &Value, kept: &Value, found: &mut Vec<String>) 
         for (key, value) in kept.iter().filter(|(key, _)| !given.contains_key(*key)) {
             // Objects inside others are written with their kind, which need not be given.
             let implied = ["apiVersion", "kind"].contains(&key.as_str()) && !pointer.is_empty();
-            if !implied && !(key == "metadata" && is_empty(value)) {
+            let implied = implied || key == "metadata" && is_empty(value);
+            if !implied {
                 found.push(format!("{pointer}/{key}: required, and not given"));
             }
         }

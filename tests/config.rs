@@ -22,6 +22,23 @@ fn the_sample_is_the_default() {
 }
 
 #[test]
+fn the_configuration_for_kubernetes_is_good() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("deploy/kubernetes/containerdns.toml");
+    let text = std::fs::read_to_string(path).expect("it is there");
+    // Files and folders are looked at: these stand for what the volumes of the pod bring.
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["ca.crt", "tls.crt", "tls.key"] {
+        std::fs::write(folder.path().join(file), "").expect("it can be written");
+    }
+    let here = folder.path().display().to_string();
+    let text = text.replace("/etc/containerdns-etcd", &here);
+    let config = good(&text.replace("/var/lib/containerdns", &here));
+    let ports: Vec<_> = config.listen.dns.iter().map(|dns| dns.port()).collect();
+    assert_eq!((ports, config.listen.admin.port()), (vec![10053], 9600));
+}
+
+#[test]
 fn every_key_of_the_sample_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path| std::fs::read_to_string(root.join(path)).expect(path);

@@ -15,5 +15,6 @@ mod programs;
 mod real;
 mod replicas;
 mod shop;
+#[expect(dead_code, reason = "its own tests use the rest of it")]
 #[path = "../../../kubeapi/tests/stand_in/mod.rs"]
 mod stand_in;

@@ -58,6 +58,8 @@ fn services() -> Vec<Value> {
 }
 
 fn headless() -> Vec<Value> {
+    let sixty: Vec<String> = (1..=60).map(|last| format!("10.30.4.{last}")).collect();
+    let sixty: Vec<&str> = sixty.iter().map(String::as_str).collect();
     let pg = &["pg/TCP/5432"];
     let mut early = service("prod/early", HEADLESS, HTTP);
     early["spec"]["publishNotReadyAddresses"] = true.into();
@@ -71,6 +73,8 @@ fn headless() -> Vec<Value> {
         service("prod/db", HEADLESS, pg),
         slice("prod/db", "a", pg, four),
         slice("prod/db", "b", pg, &["fd00:30::1", "fd00:30::2"]),
+        service("prod/wide", HEADLESS, HTTP),
+        slice("prod/wide", "a", HTTP, &sixty),
         service("prod/raw", HEADLESS, &[]),
         slice("prod/raw", "a", &[], &["10.30.0.20"]),
         service("prod/cold", HEADLESS, HTTP),

@@ -13,7 +13,7 @@ mod names;
 mod read;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(in crate::kubernetes) mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::SystemTime;

@@ -61,42 +61,43 @@ impl Index {
     /// Takes in an object as it is now.
     pub fn apply(&mut self, object: &Object) -> Keys {
         let id = object.id();
-        let (keys, refusals) = match object {
+        match object {
             Object::Service(object) => {
                 let (state, refusals) = read::service(object, &self.settings);
-                let namespace = self.namespace(&id);
-                if namespace.services.get(&*id.name) == Some(&state) {
+                self.set_refusals(&id, refusals);
+                let services = &mut self.namespace(&id).services;
+                if services.get(&*id.name) == Some(&state) {
                     return Vec::new();
                 }
-                namespace.services.insert(id.name.as_str().into(), state);
-                (self.keys_of_service(&id), refusals)
+                services.insert(id.name.as_str().into(), state);
+                self.keys_of_service(&id)
             }
             Object::EndpointSlice(object) => {
                 let (state, refusals) = read::slice(object, &self.settings);
-                (self.put_slice(&id, state), refusals)
+                self.set_refusals(&id, refusals);
+                self.put_slice(&id, state)
             }
             Object::Pod(object) => {
                 let state = read::pod(object);
-                let namespace = self.namespace(&id);
-                if namespace.pods.get(&*id.name) == Some(&state) {
+                let pods = &mut self.namespace(&id).pods;
+                if pods.get(&*id.name) == Some(&state) {
                     return Vec::new();
                 }
-                namespace.pods.insert(id.name.as_str().into(), state);
-                (vec![self.key(Kind::Pods, &id)], Vec::new())
+                pods.insert(id.name.as_str().into(), state);
+                vec![self.key(Kind::Pods, &id)]
             }
-            Object::Namespace(object) => return self.put_namespace(&id, object),
+            Object::Namespace(object) => self.put_namespace(&id, object),
             Object::ServiceImport(object) => {
                 let (state, refusals) = read::service_import(object);
-                let namespace = self.namespace(&id);
-                if namespace.imports.get(&*id.name) == Some(&state) {
+                self.set_refusals(&id, refusals);
+                let imports = &mut self.namespace(&id).imports;
+                if imports.get(&*id.name) == Some(&state) {
                     return Vec::new();
                 }
-                namespace.imports.insert(id.name.as_str().into(), state);
-                (self.keys_of_import(&id), refusals)
+                imports.insert(id.name.as_str().into(), state);
+                self.keys_of_import(&id)
             }
-        };
-        self.set_refusals(&id, refusals);
-        keys
+        }
     }
 
     /// Takes in that an object is gone.

@@ -237,3 +237,21 @@ fn a_refusal_is_told_once_while_it_stays() {
     index.delete(&object(&alias("lit", "")).id());
     assert_eq!(index.refusals().count(), 0);
 }
+
+#[test]
+fn a_refusal_is_told_also_when_the_names_stay_as_they_are() {
+    let web = || service("web", "10.96.0.1", "");
+    let mut index = index(&settings(), &[namespace("prod"), web()]);
+    assert_eq!(
+        index.apply(&object(&annotated(web(), "ttl", "soon"))),
+        Keys::new()
+    );
+    assert_eq!(told(&mut index).len(), 1, "it is wrong since now");
+    index.apply(&object(&annotated(web(), "ttl", "later")));
+    assert_eq!(told(&mut index).len(), 1, "it is wrong in another way");
+    index.apply(&object(&web()));
+    assert_eq!(index.refusals().count(), 0, "nothing is wrong any more");
+    index.apply(&object(&import("shop", "10.112.0.1", "")));
+    index.apply(&object(&import("shop", "10.112.0.1 x", "")));
+    assert_eq!(told(&mut index).len(), 1);
+}

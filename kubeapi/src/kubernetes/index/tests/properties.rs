@@ -134,6 +134,12 @@ fn take(index: &mut Index, left: &mut BTreeMap<ObjectId, Value>, step: &Step) ->
     }
 }
 
+fn refused(index: &Index) -> Vec<String> {
+    let mut refused: Vec<String> = index.refusals().map(|one| one.message.clone()).collect();
+    refused.sort();
+    refused
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -161,6 +167,7 @@ proptest! {
             }
             let fresh = super::index(&settings, left.values());
             prop_assert_eq!(after, values(&fresh));
+            prop_assert_eq!(refused(&index), refused(&fresh));
             for kind in ObjectKind::ALL {
                 prop_assert_eq!(index.count(kind), fresh.count(kind));
             }

@@ -32,6 +32,8 @@ use super::settings::{Settings, is_top_level_domain};
 const CLUSTER_KEY: (&str, &str) = ("kube-system", "dns-version");
 /// Refusals kept for the next to lead at most: the oldest go.
 const FRESH_MAX: usize = 1000;
+/// Refusals kept of one object at most: a slice may have thousands of bad addresses.
+const REFUSALS_MAX: usize = 32;
 
 /// The objects of a cluster, and what the store shall hold for them.
 #[derive(Debug)]
@@ -295,13 +297,15 @@ impl Index {
         self.keys_of_namespace(&id.name)
     }
 
-    fn set_refusals(&mut self, id: &ObjectId, refusals: Vec<Refusal>) {
+    fn set_refusals(&mut self, id: &ObjectId, mut refusals: Vec<Refusal>) {
+        let mut told = HashSet::new();
+        refusals.retain(|one| told.len() < REFUSALS_MAX && told.insert(one.clone()));
         let former = self.refusals.remove(id).unwrap_or_default();
         let fresh = refusals.iter().filter(|one| !former.contains(one));
-        let excess = (self.fresh.len() + refusals.len()).saturating_sub(FRESH_MAX);
-        self.fresh.drain(..excess.min(self.fresh.len()));
         self.fresh
             .extend(fresh.map(|one| (id.clone(), one.clone())));
+        let excess = self.fresh.len().saturating_sub(FRESH_MAX);
+        self.fresh.drain(..excess);
         if !refusals.is_empty() {
             self.refusals.insert(id.clone(), refusals);
         }

@@ -255,3 +255,34 @@ fn a_refusal_is_told_also_when_the_names_stay_as_they_are() {
     index.apply(&object(&import("shop", "10.112.0.1 x", "")));
     assert_eq!(told(&mut index).len(), 1);
 }
+
+#[test]
+fn what_is_wrong_twice_in_one_object_is_told_once() {
+    let mut index = index(&settings(), &[slice("a", "db", "", "x, x, 10.1.0.1")]);
+    assert_eq!(
+        told(&mut index),
+        ["a endpoints.addresses: `x` is no address"]
+    );
+    assert_eq!(index.refusals().count(), 1);
+}
+
+#[test]
+fn refusals_are_bounded() {
+    let mut index = index(&settings(), []);
+    let endpoints: Vec<String> = (0..REFUSALS_MAX + 5).map(|n| format!("x{n}")).collect();
+    for place in 0..FRESH_MAX / REFUSALS_MAX + 5 {
+        let name = format!("a{place}");
+        let keys = index.apply(&object(&slice(&name, "db", "", &endpoints.join(","))));
+        assert_eq!(keys.len(), 1);
+        let of_object = index.refusals.values().next().expect("it is refused");
+        assert_eq!(of_object.len(), REFUSALS_MAX);
+        assert!(index.fresh.len() <= FRESH_MAX);
+    }
+    index.apply(&object(&alias("last", "192.0.2.1")));
+    let told = told(&mut index);
+    assert_eq!(told.len(), FRESH_MAX);
+    assert!(
+        told[FRESH_MAX - 1].starts_with("last "),
+        "the newest are kept"
+    );
+}

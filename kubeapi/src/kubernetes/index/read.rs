@@ -213,20 +213,29 @@ fn hostnames(text: &str, settings: &Settings, refusals: &mut Vec<Refusal>) -> Ve
 /// Whether an annotation may ask for a name: below one of the zones for that, and not where other
 /// names are made.
 fn is_offered(name: &Name, settings: &Settings) -> bool {
-    let around = settings.hostname_zones.iter();
-    let Some(zone) = around
-        .filter(|zone| name.is_within(zone))
-        .max_by_key(|zone| zone.label_count())
-    else {
-        return false;
+    let below = |zone: &Name| match name.is_within(zone) {
+        true => Some(name.label_count() - zone.label_count()),
+        false => None,
     };
-    let below = name.label_count() - zone.label_count();
-    below > 0
-        && name.labels().nth(below - 1).is_some_and(|label| {
-            !KEPT_LABELS
+    let offered = &settings.hostname_zones;
+    if !offered.iter().any(|zone| below(zone).is_some()) {
+        return false;
+    }
+    // A zone of the cluster may lie below one that is open, which keeps its labels all the same.
+    let made = settings.zones.iter().chain(&settings.clusterset_zones);
+    let in_front = |zone: &Name| name.labels().nth(below(zone)?.checked_sub(1)?);
+    let is_kept = |zone| {
+        let label: Option<&[u8]> = in_front(zone);
+        let kept = |label: &[u8]| {
+            KEPT_LABELS
                 .iter()
                 .any(|kept| label.eq_ignore_ascii_case(kept))
-        })
+        };
+        label.is_some_and(kept)
+    };
+    let is_apex = |zone| below(zone) == Some(0);
+    let mut all = offered.iter().chain(made);
+    !all.any(|zone| is_apex(zone) || is_kept(zone))
 }
 
 /// Reads an EndpointSlice.

@@ -190,3 +190,29 @@ fn seventeen_names_are_one_too_many() {
     let message = "containerdns.io/hostname: `n17.apps.test`: at most 16 names are taken";
     assert_eq!(refused, [message]);
 }
+
+#[test]
+fn names_of_the_cluster_are_kept_also_when_a_zone_around_it_is_open() {
+    let settings = with(|settings| {
+        settings.zones = names(&["k8s.corp.test"]);
+        settings.clusterset_zones = names(&["set.corp.test"]);
+        settings.hostname_zones = names(&["corp.test"]);
+    });
+    let bad = "other.prod.svc.k8s.corp.test, 1-2-3-4.prod.pod.k8s.corp.test, \
+               dns-version.k8s.corp.test, x.y.svc.set.corp.test, ok.k8s.corp.test, ok.corp.test";
+    check_with(
+        &settings,
+        &[annotated(web(), "hostname", bad)],
+        expect![[r#"
+            services/prod/web
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.k8s.corp.test.
+              ok.k8s.corp.test. 5 A 10.96.0.1
+              ok.corp.test. 5 A 10.96.0.1
+              web.prod.svc.k8s.corp.test. 5 A 10.96.0.1
+            AnnotationRefused: containerdns.io/hostname: `1-2-3-4.prod.pod.k8s.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
+            AnnotationRefused: containerdns.io/hostname: `dns-version.k8s.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
+            AnnotationRefused: containerdns.io/hostname: `other.prod.svc.k8s.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
+            AnnotationRefused: containerdns.io/hostname: `x.y.svc.set.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
+        "#]],
+    );
+}

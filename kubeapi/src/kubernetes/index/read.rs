@@ -123,9 +123,9 @@ fn external(
     settings: &Settings,
     refusals: &mut Vec<Refusal>,
 ) -> (Vec<IpAddr>, Option<Name>) {
-    let (mut found, mut host) = (Vec::new(), None);
+    let (mut found, mut hosts) = (Vec::new(), Vec::new());
     if settings.external_zones.is_empty() {
-        return (found, host);
+        return (found, None);
     }
     if settings.external_source != ExternalSource::LoadBalancer {
         found = addresses("spec.externalIPs", external_ips, refusals);
@@ -139,12 +139,20 @@ fn external(
     {
         let ips: Vec<String> = ingress.iter().filter_map(|one| one.ip.clone()).collect();
         found.extend(addresses("status.loadBalancer.ingress", &ips, refusals));
-        let names = ingress.iter().filter_map(|one| one.hostname.as_deref());
-        host = names.filter_map(|text| Name::parse(text).ok()).min();
+        let texts = ingress.iter().filter_map(|one| one.hostname.as_deref());
+        for text in texts.filter(|text| !text.is_empty()) {
+            match Name::parse(text) {
+                Ok(name) => hosts.push(name),
+                Err(error) => refusals.push(Refusal::new(
+                    "AddressRefused",
+                    format_args!("status.loadBalancer.ingress: `{text}`: {error}"),
+                )),
+            }
+        }
     }
     found.sort_unstable();
     found.dedup();
-    (found, host)
+    (found, hosts.into_iter().min())
 }
 
 fn addresses(field: &str, texts: &[String], refusals: &mut Vec<Refusal>) -> Vec<IpAddr> {

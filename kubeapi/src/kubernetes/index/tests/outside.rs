@@ -131,7 +131,13 @@ fn a_load_balancer_may_give_a_name() {
     "#]],
     );
     let bad = balanced(service("lb", "None", ""), "a..b");
-    check_with(&external(ExternalSource::Any), &[bad], expect![[""]]);
+    check_with(
+        &external(ExternalSource::Any),
+        &[bad],
+        expect![[r#"
+        AddressRefused: status.loadBalancer.ingress: `a..b`: label 2 is empty: a name is labels of 1 to 63 octets between single dots
+    "#]],
+    );
 }
 
 #[test]

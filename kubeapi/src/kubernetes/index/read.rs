@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use containerdns_schema::Name;
 use containerdns_schema::format::AnswerPolicy;
+use containerdns_schema::name::LABEL_LEN_MAX;
 use containerdns_schema::record::TTL_MAX_S;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -274,7 +275,10 @@ pub(super) fn slice(object: &EndpointSlice, settings: &Settings) -> (SliceState,
             .and_then(|conditions| conditions.ready);
         let pod = endpoint.target_ref.as_ref();
         let pod = pod.filter(|target| target.kind.as_deref() == Some("Pod"));
-        let pod = pod.and_then(|target| target.name.clone());
+        // Names of pods may be longer than a label, and have dots.
+        let is_label =
+            |name: &String| (1..=LABEL_LEN_MAX).contains(&name.len()) && !name.contains('.');
+        let pod = pod.and_then(|target| target.name.clone()).filter(is_label);
         endpoints.push(Endpoint {
             addresses: addresses("endpoints.addresses", &endpoint.addresses, &mut refusals).into(),
             ready: ready.unwrap_or(true),

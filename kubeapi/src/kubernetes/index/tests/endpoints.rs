@@ -125,6 +125,28 @@ fn endpoints_may_be_called_like_their_pods() {
 }
 
 #[test]
+fn an_endpoint_whose_pod_has_no_label_for_a_name_is_called_by_address() {
+    let settings = with(|settings| settings.endpoint_pod_names = true);
+    let endpoints = format!("10.1.0.1 pod=a.b, 10.1.0.2 pod={}", "x".repeat(64));
+    let objects = [headless(), slice("db-a", "db", "TCP/5432", &endpoints)];
+    check_with(
+        &settings,
+        &objects,
+        expect![[r#"
+        endpointslices/prod/db-a
+          1.0.1.10.in-addr.arpa. 5 PTR 10-1-0-1.db.prod.svc.z.test.
+          2.0.1.10.in-addr.arpa. 5 PTR 10-1-0-2.db.prod.svc.z.test.
+          db.prod.svc.z.test. 5 A 10.1.0.1
+          db.prod.svc.z.test. 5 A 10.1.0.2
+          db.prod.svc.z.test. 5 SRV 0 100 5432 10-1-0-1.db.prod.svc.z.test.
+          db.prod.svc.z.test. 5 SRV 0 100 5432 10-1-0-2.db.prod.svc.z.test.
+          10-1-0-1.db.prod.svc.z.test. 5 A 10.1.0.1
+          10-1-0-2.db.prod.svc.z.test. 5 A 10.1.0.2
+    "#]],
+    );
+}
+
+#[test]
 fn ports_are_those_of_the_slice() {
     check(
         &[

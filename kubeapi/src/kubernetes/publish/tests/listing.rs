@@ -37,7 +37,8 @@ fn nothing_is_written_before_everything_is_listed() {
         delete services/prod/gone at 1
         put namespaces/prod/prod absent
         put records/kube-system/dns-version absent
-        put services/prod/web absent"#]].assert_eq(&told.join("\n"));
+        put services/prod/web absent"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]
@@ -141,7 +142,8 @@ fn keys_that_no_object_accounts_for_are_removed() {
         delete records/kube-system/other at 9
         delete serviceimports/prod/shop at 8
         delete services/elsewhere/web at 5
-        delete services/prod/gone at 4"#]].assert_eq(&told.join("\n"));
+        delete services/prod/gone at 4"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]

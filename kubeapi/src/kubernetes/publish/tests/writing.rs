@@ -229,7 +229,8 @@ fn a_new_leader_looks_at_everything() {
     expect![[r#"
         delete services/prod/stale at 4
         put services/prod/more absent
-        put services/prod/web at 3"#]].assert_eq(&told.join("\n"));
+        put services/prod/web at 3"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn problems_of_the_admin_listener_name_the_line() {
 }
 
 #[test]
-fn problems_of_kubernetes_name_the_line() {
+fn zones_and_kinds_that_are_none_name_the_line() {
     check_section(
         "enable = true",
         expect![
@@ -72,6 +72,10 @@ fn problems_of_kubernetes_name_the_line() {
             "kubeapi.toml: line 2: label 2 is empty: a name is labels of 1 to 63 octets between single dots"
         ],
     );
+}
+
+#[test]
+fn values_out_of_range_name_the_line() {
     check_section(
         "ttl_s = 2147483648",
         expect!["kubeapi.toml: line 2: 2147483648 is out of range; write 0 to 2147483647"],

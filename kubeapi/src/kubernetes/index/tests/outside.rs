@@ -53,6 +53,10 @@ fn external_addresses_come_from_their_source() {
           _http._tcp.lb.prod.more.test. 5 SRV 0 100 80 lb.prod.more.test.
     "#]],
     );
+}
+
+#[test]
+fn external_addresses_come_from_one_source_alone() {
     check_with(
         &external(ExternalSource::LoadBalancer),
         &[lb()],

@@ -1,9 +1,10 @@
 //! The control plane of ContainerDNS: what writes the store that DNS nodes read.
 //!
-//! It has two roles. [`kubernetes`] turns the objects of a cluster into bundles of records. The REST
-//! API ([`api`]): [`mirror`] keeps [`records`] equal to the store, [`plan`] turns a request into one
-//! guarded transaction, [`tokens`] say who may. The program is `containerdns-kubeapi`, which also
-//! shows how it is ([`admin`]); `containerdns standalone` runs the API in its own process.
+//! It has two roles. [`kubernetes`] turns the objects of a cluster into bundles of records. The
+//! REST API ([`api`]): [`mirror`] keeps [`records`] equal to the store, [`plan`] turns a request
+//! into one guarded transaction, [`tokens`] say who may. The program is `containerdns-kubeapi`,
+//! which also shows how it is ([`admin`]); `containerdns standalone` runs the API in its own
+//! process.
 
 #![forbid(unsafe_code)]
 

@@ -106,15 +106,21 @@ impl<'de> Deserialize<'de> for Cluster {
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        #[serde(
+            deny_unknown_fields,
+            rename_all = "camelCase",
+            expecting = "a table with matchLabels, matchExpressions or both"
+        )]
         #[expect(dead_code, reason = "only their names matter")]
         struct Fields {
             match_labels: Option<toml::Value>,
             match_expressions: Option<toml::Value>,
         }
+        // The whole text of an error of a value ends with a line break.
+        let failed = |error: toml::de::Error| D::Error::custom(error.message());
         let value = toml::Value::deserialize(deserializer)?;
-        Fields::deserialize(value.clone()).map_err(D::Error::custom)?;
-        let selector = LabelSelector::deserialize(value).map_err(D::Error::custom)?;
+        Fields::deserialize(value.clone()).map_err(failed)?;
+        let selector = LabelSelector::deserialize(value).map_err(failed)?;
         let selector = Selector::try_from(selector).map_err(D::Error::custom)?;
         Ok(Self(selector))
     }

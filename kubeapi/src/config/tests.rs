@@ -4,6 +4,8 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
+mod kubernetes;
+
 fn check(text: &str, expected: Expect) {
     let told = match Config::parse("kubeapi.toml", text) {
         Ok(_) => "good".into(),
@@ -18,7 +20,7 @@ fn problems_name_the_line() {
     check(
         "zone = []",
         expect![
-            "kubeapi.toml: line 1: unknown field `zone`, expected one of `zones`, `reverse`, `cluster`, `store`, `api`"
+            "kubeapi.toml: line 1: unknown field `zone`, expected one of `zones`, `reverse`, `cluster`, `store`, `api`, `admin`, `kubernetes`"
         ],
     );
     check(
@@ -97,7 +99,9 @@ fn problems_of_the_api_name_the_line() {
     );
     check(
         "[api]\nenabled = false",
-        expect!["kubeapi.toml: api.enabled: false, and there is no other role; nothing would run"],
+        expect![
+            "kubeapi.toml: api.enabled: false, and so is kubernetes.enabled; nothing would run"
+        ],
     );
     check(
         "[api",

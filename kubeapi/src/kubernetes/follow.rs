@@ -126,3 +126,6 @@ async fn pass(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

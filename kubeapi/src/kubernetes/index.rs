@@ -13,7 +13,7 @@ mod names;
 mod read;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(in crate::kubernetes) mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::SystemTime;
@@ -32,6 +32,8 @@ use super::settings::{Settings, is_top_level_domain};
 const CLUSTER_KEY: (&str, &str) = ("kube-system", "dns-version");
 /// Refusals kept for the next to lead at most: the oldest go.
 const FRESH_MAX: usize = 1000;
+/// Refusals kept of one object at most: a slice may have thousands of bad addresses.
+const REFUSALS_MAX: usize = 32;
 
 /// The objects of a cluster, and what the store shall hold for them.
 #[derive(Debug)]
@@ -61,42 +63,43 @@ impl Index {
     /// Takes in an object as it is now.
     pub fn apply(&mut self, object: &Object) -> Keys {
         let id = object.id();
-        let (keys, refusals) = match object {
+        match object {
             Object::Service(object) => {
                 let (state, refusals) = read::service(object, &self.settings);
-                let namespace = self.namespace(&id);
-                if namespace.services.get(&*id.name) == Some(&state) {
+                self.set_refusals(&id, refusals);
+                let services = &mut self.namespace(&id).services;
+                if services.get(&*id.name) == Some(&state) {
                     return Vec::new();
                 }
-                namespace.services.insert(id.name.as_str().into(), state);
-                (self.keys_of_service(&id), refusals)
+                services.insert(id.name.as_str().into(), state);
+                self.keys_of_service(&id)
             }
             Object::EndpointSlice(object) => {
                 let (state, refusals) = read::slice(object, &self.settings);
-                (self.put_slice(&id, state), refusals)
+                self.set_refusals(&id, refusals);
+                self.put_slice(&id, state)
             }
             Object::Pod(object) => {
                 let state = read::pod(object);
-                let namespace = self.namespace(&id);
-                if namespace.pods.get(&*id.name) == Some(&state) {
+                let pods = &mut self.namespace(&id).pods;
+                if pods.get(&*id.name) == Some(&state) {
                     return Vec::new();
                 }
-                namespace.pods.insert(id.name.as_str().into(), state);
-                (vec![self.key(Kind::Pods, &id)], Vec::new())
+                pods.insert(id.name.as_str().into(), state);
+                vec![self.key(Kind::Pods, &id)]
             }
-            Object::Namespace(object) => return self.put_namespace(&id, object),
+            Object::Namespace(object) => self.put_namespace(&id, object),
             Object::ServiceImport(object) => {
                 let (state, refusals) = read::service_import(object);
-                let namespace = self.namespace(&id);
-                if namespace.imports.get(&*id.name) == Some(&state) {
+                self.set_refusals(&id, refusals);
+                let imports = &mut self.namespace(&id).imports;
+                if imports.get(&*id.name) == Some(&state) {
                     return Vec::new();
                 }
-                namespace.imports.insert(id.name.as_str().into(), state);
-                (self.keys_of_import(&id), refusals)
+                imports.insert(id.name.as_str().into(), state);
+                self.keys_of_import(&id)
             }
-        };
-        self.set_refusals(&id, refusals);
-        keys
+        }
     }
 
     /// Takes in that an object is gone.
@@ -294,13 +297,15 @@ impl Index {
         self.keys_of_namespace(&id.name)
     }
 
-    fn set_refusals(&mut self, id: &ObjectId, refusals: Vec<Refusal>) {
+    fn set_refusals(&mut self, id: &ObjectId, mut refusals: Vec<Refusal>) {
+        let mut told = HashSet::new();
+        refusals.retain(|one| told.len() < REFUSALS_MAX && told.insert(one.clone()));
         let former = self.refusals.remove(id).unwrap_or_default();
         let fresh = refusals.iter().filter(|one| !former.contains(one));
-        let excess = (self.fresh.len() + refusals.len()).saturating_sub(FRESH_MAX);
-        self.fresh.drain(..excess.min(self.fresh.len()));
         self.fresh
             .extend(fresh.map(|one| (id.clone(), one.clone())));
+        let excess = self.fresh.len().saturating_sub(FRESH_MAX);
+        self.fresh.drain(..excess);
         if !refusals.is_empty() {
             self.refusals.insert(id.clone(), refusals);
         }

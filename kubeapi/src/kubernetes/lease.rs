@@ -192,3 +192,6 @@ impl Candidate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! What must be written so that the store holds what the index says: no I/O, no clock of its own.
 //!
-//! Keys that may differ wait in a queue, each once; [`Publisher::next_write`] looks at one after the
-//! other and gives those that do differ, so that of many changes only the newest state is written.
-//! A write is guarded by what the key held when it was last seen: whoever else wrote meanwhile is
-//! noticed, seen, and looked at again.
+//! Keys that may differ wait in a queue, each once; [`Publisher::next_write`] looks at one after
+//! the other and gives those that do differ, so that of many changes only the newest state is
+//! written. A write is guarded by what the key held when it was last seen: whoever else wrote
+//! meanwhile is noticed, seen, and looked at again.
 //!
 //! Nothing is written before every kind of object and the store itself have been listed completely
 //! once: before that, an absent object proves nothing. Then, after every further complete list of

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use containerdns_schema::Name;
 use containerdns_schema::format::AnswerPolicy;
+use containerdns_schema::name::LABEL_LEN_MAX;
 use containerdns_schema::record::TTL_MAX_S;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -123,9 +124,9 @@ fn external(
     settings: &Settings,
     refusals: &mut Vec<Refusal>,
 ) -> (Vec<IpAddr>, Option<Name>) {
-    let (mut found, mut host) = (Vec::new(), None);
+    let (mut found, mut hosts) = (Vec::new(), Vec::new());
     if settings.external_zones.is_empty() {
-        return (found, host);
+        return (found, None);
     }
     if settings.external_source != ExternalSource::LoadBalancer {
         found = addresses("spec.externalIPs", external_ips, refusals);
@@ -139,12 +140,20 @@ fn external(
     {
         let ips: Vec<String> = ingress.iter().filter_map(|one| one.ip.clone()).collect();
         found.extend(addresses("status.loadBalancer.ingress", &ips, refusals));
-        let names = ingress.iter().filter_map(|one| one.hostname.as_deref());
-        host = names.filter_map(|text| Name::parse(text).ok()).min();
+        let texts = ingress.iter().filter_map(|one| one.hostname.as_deref());
+        for text in texts.filter(|text| !text.is_empty()) {
+            match Name::parse(text) {
+                Ok(name) => hosts.push(name),
+                Err(error) => refusals.push(Refusal::new(
+                    "AddressRefused",
+                    format_args!("status.loadBalancer.ingress: `{text}`: {error}"),
+                )),
+            }
+        }
     }
     found.sort_unstable();
     found.dedup();
-    (found, host)
+    (found, hosts.into_iter().min())
 }
 
 fn addresses(field: &str, texts: &[String], refusals: &mut Vec<Refusal>) -> Vec<IpAddr> {
@@ -213,20 +222,29 @@ fn hostnames(text: &str, settings: &Settings, refusals: &mut Vec<Refusal>) -> Ve
 /// Whether an annotation may ask for a name: below one of the zones for that, and not where other
 /// names are made.
 fn is_offered(name: &Name, settings: &Settings) -> bool {
-    let around = settings.hostname_zones.iter();
-    let Some(zone) = around
-        .filter(|zone| name.is_within(zone))
-        .max_by_key(|zone| zone.label_count())
-    else {
-        return false;
+    let below = |zone: &Name| match name.is_within(zone) {
+        true => Some(name.label_count() - zone.label_count()),
+        false => None,
     };
-    let below = name.label_count() - zone.label_count();
-    below > 0
-        && name.labels().nth(below - 1).is_some_and(|label| {
-            !KEPT_LABELS
+    let offered = &settings.hostname_zones;
+    if !offered.iter().any(|zone| below(zone).is_some()) {
+        return false;
+    }
+    // A zone of the cluster may lie below one that is open, which keeps its labels all the same.
+    let made = settings.zones.iter().chain(&settings.clusterset_zones);
+    let in_front = |zone: &Name| name.labels().nth(below(zone)?.checked_sub(1)?);
+    let is_kept = |zone| {
+        let label: Option<&[u8]> = in_front(zone);
+        let kept = |label: &[u8]| {
+            KEPT_LABELS
                 .iter()
                 .any(|kept| label.eq_ignore_ascii_case(kept))
-        })
+        };
+        label.is_some_and(kept)
+    };
+    let is_apex = |zone| below(zone) == Some(0);
+    let mut all = offered.iter().chain(made);
+    !all.any(|zone| is_apex(zone) || is_kept(zone))
 }
 
 /// Reads an EndpointSlice.
@@ -257,7 +275,10 @@ pub(super) fn slice(object: &EndpointSlice, settings: &Settings) -> (SliceState,
             .and_then(|conditions| conditions.ready);
         let pod = endpoint.target_ref.as_ref();
         let pod = pod.filter(|target| target.kind.as_deref() == Some("Pod"));
-        let pod = pod.and_then(|target| target.name.clone());
+        // Names of pods may be longer than a label, and have dots.
+        let is_label =
+            |name: &String| (1..=LABEL_LEN_MAX).contains(&name.len()) && !name.contains('.');
+        let pod = pod.and_then(|target| target.name.clone()).filter(is_label);
         endpoints.push(Endpoint {
             addresses: addresses("endpoints.addresses", &endpoint.addresses, &mut refusals).into(),
             ready: ready.unwrap_or(true),

@@ -357,7 +357,6 @@ impl Config {
         let reverse = self.reverse.iter().flat_map(|reverse| reverse.0.clone());
         self.kubernetes.options(
             &self.store.bundle_prefix.0,
-            &self.zones,
             reverse.collect(),
             self.relist(),
             identity,

@@ -19,7 +19,7 @@ use crate::api::Api;
 use crate::api::audit::Trail;
 use crate::api::listener::{self, Tls, TlsError};
 use crate::config::Config;
-use crate::kubernetes::controller;
+use crate::kubernetes::controller::{self, Running};
 use crate::kubernetes::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::plan::Rules;
@@ -173,13 +173,16 @@ pub fn run(config: &Config) -> Result<(), ServeError> {
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(process("signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(process("signals"))?;
-        let ready = start(config).await?;
+        let (api, kubernetes) = start(config).await?;
         tokio::select! {
-            () = log_when_ready(ready) => {}
+            () = log_when_ready(api) => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         info!("ending");
+        if let Some(kubernetes) = kubernetes {
+            kubernetes.end().await;
+        }
         Ok(())
     });
     // A call of the store under way must not delay the end.
@@ -188,7 +191,7 @@ pub fn run(config: &Config) -> Result<(), ServeError> {
 }
 
 /// Starts the roles that `config` asks for, and what shows how they are.
-async fn start(config: &Config) -> Result<Option<RunningApi>, ServeError> {
+async fn start(config: &Config) -> Result<(Option<RunningApi>, Option<Running>), ServeError> {
     let store = config.open_store()?;
     let mut registry = Registry::default();
     let api = match config.api.enabled {
@@ -210,11 +213,11 @@ async fn start(config: &Config) -> Result<Option<RunningApi>, ServeError> {
         .map_err(|source| ServeError::ListenAdmin { address, source })?;
     let admin = Admin {
         registry,
-        kubernetes,
+        kubernetes: kubernetes.as_ref().map(|running| running.status.clone()),
         mirror: api.as_ref().map(|api| Arc::clone(&api.mirror)),
     };
     tokio::spawn(listener::serve(bound, admin::router(admin), None));
-    Ok(api)
+    Ok((api, kubernetes))
 }
 
 /// A client of the cluster that the file names; without a file, of the one that this process is a

@@ -32,7 +32,7 @@ pub struct KubernetesSection {
     clusterset_zones: Vec<Name>,
     external_zones: Vec<Name>,
     external_source: ExternalSource,
-    hostname_zones: Option<Vec<Name>>,
+    hostname_zones: Vec<Name>,
     ttl_s: Ttl,
     pods: PodNames,
     ignore_empty_services: bool,
@@ -70,7 +70,7 @@ impl Default for KubernetesSection {
             clusterset_zones: Vec::new(),
             external_zones: Vec::new(),
             external_source: ExternalSource::default(),
-            hostname_zones: None,
+            hostname_zones: Vec::new(),
             ttl_s: Ttl(5),
             pods: PodNames::default(),
             ignore_empty_services: false,
@@ -157,12 +157,11 @@ impl KubernetesSection {
         if self.zones.is_empty() && self.clusterset_zones.is_empty() {
             return Err("kubernetes.zones: is empty; name a zone of the cluster".into());
         }
-        let hostname_zones = self.hostname_zones.iter().flatten();
         let lists = [
             ("zones", self.zones.iter().collect::<Vec<_>>()),
             ("clusterset_zones", self.clusterset_zones.iter().collect()),
             ("external_zones", self.external_zones.iter().collect()),
-            ("hostname_zones", hostname_zones.collect()),
+            ("hostname_zones", self.hostname_zones.iter().collect()),
         ];
         for (key, names) in lists {
             let inside = |name: &Name| zones.iter().any(|zone| name.is_within(zone));
@@ -185,12 +184,10 @@ impl KubernetesSection {
     pub(super) fn options(
         &self,
         bundle_prefix: &str,
-        zones: &[Name],
         reverse: Vec<Name>,
         store_relist: Duration,
         identity: String,
     ) -> Options {
-        let hostname_zones = self.hostname_zones.as_deref().unwrap_or(zones);
         let lower = |names: &[Name]| names.iter().map(Name::to_lower).collect();
         Options {
             settings: Settings {
@@ -200,7 +197,7 @@ impl KubernetesSection {
                 clusterset_zones: lower(&self.clusterset_zones),
                 external_zones: lower(&self.external_zones),
                 external_source: self.external_source,
-                hostname_zones: lower(hostname_zones),
+                hostname_zones: lower(&self.hostname_zones),
                 reverse,
                 ttl_s: self.ttl_s.0,
                 pods: self.pods,

@@ -11,20 +11,20 @@ use std::time::{Duration, SystemTime};
 use containerdns_store::{Outcome, Revision, Store, StoreError};
 use kube::Client;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::events::Complaints;
 use super::follow::{self, News};
-use super::index::Index;
-use super::lease::{Candidate, Term, leader_key};
+use super::index::{Complaint, Index, Refusal};
+use super::lease::{Candidate, Fitness, Term, cluster_key, leader_key};
 use super::metrics::{Metrics, OutcomeLabel, ReasonLabel};
 use super::object::ObjectKind;
 use super::pace::{Backoff, Pace, RETRY_MIN, Seldom};
 use super::publish::{Next, Publisher, Write};
 use super::settings::{PodNames, Settings};
-use super::watch::{self as objects, Change, WatchOptions};
+use super::watch::{self as objects, WatchOptions, Watches};
 
 /// Writes under way at most: the store makes those of one moment durable together.
 const WRITES_MAX: usize = 32;
@@ -34,6 +34,12 @@ const CHANGES_MAX: usize = 64;
 const LOOKS_MAX: usize = 16;
 /// News of the store that may wait; each is some hundreds of keys.
 const NEWS_MAX: usize = 64;
+/// One that begins to lead lists again what it listed longer ago: it may have missed something.
+const FRESH_MAX: Duration = Duration::from_secs(5);
+/// One that the API server has not answered for so long should not lead: watches last a minute.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
+/// The end of the process waits so long for the lead to be given up.
+const END_MAX: Duration = Duration::from_secs(1);
 /// The loop turns at least this often.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -52,6 +58,24 @@ pub struct Options {
     pub events: bool,
     /// Who this process is, for people who look at the leader key.
     pub identity: String,
+}
+
+/// A running role.
+#[derive(Debug)]
+pub struct Running {
+    /// What others may know of it.
+    pub status: Status,
+    ending: watch::Sender<bool>,
+    candidate: JoinHandle<()>,
+}
+
+impl Running {
+    /// Gives up the lead, if it has it, so that another replica need not wait for the lease's end.
+    pub async fn end(self) {
+        self.ending.send_replace(true);
+        // A store that does not answer must not delay the end.
+        let _ = timeout(END_MAX, self.candidate).await;
+    }
 }
 
 /// What others may know of the role.
@@ -78,7 +102,7 @@ impl Status {
 }
 
 /// Starts the role on this runtime; it ends with it.
-pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: Metrics) -> Status {
+pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: Metrics) -> Running {
     let settings = &options.settings;
     let kinds = kinds(settings);
     let watched = WatchOptions {
@@ -86,7 +110,7 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
         streaming: true,
         relist: options.relist,
     };
-    let (watches, changes) = objects::start(&client, &watched, &metrics);
+    let watches = objects::start(&client, &watched, &metrics);
     let (news_sender, news) = mpsc::channel(NEWS_MAX);
     let prefix = format!("{}{}/", settings.bundle_prefix, settings.cluster).into_bytes();
     let relist = options.store_relist;
@@ -96,9 +120,12 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
     let candidate = Candidate {
         store: Arc::clone(&store),
         key: leader_key(&settings.cluster),
+        cluster_key: cluster_key(&settings.cluster),
         identity: options.identity.clone(),
     };
-    tokio::spawn(candidate.run(terms_sender, refusals));
+    let (fitness, fitness_seen) = watch::channel(Fitness::Unfit);
+    let candidate = tokio::spawn(candidate.run(terms_sender, refusals, fitness_seen));
+    let (ending, ending_seen) = watch::channel(false);
     let publisher = Publisher::new(Index::new(settings.clone()), &kinds);
     let (waits, waits_for) = watch::channel(publisher.unlisted().collect());
     let status = Status {
@@ -110,7 +137,7 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
     let controller = Controller {
         publisher,
         store,
-        changes,
+        watches,
         news,
         terms,
         refused,
@@ -123,11 +150,17 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
         complaints,
         status: status.clone(),
         waits,
+        fitness,
+        ending: ending_seen,
         sized_at: None,
-        _watches: watches,
+        started: SystemTime::now(),
     };
     tokio::spawn(controller.run());
-    status
+    Running {
+        status,
+        ending,
+        candidate,
+    }
 }
 
 /// The kinds of objects that the names need.
@@ -145,7 +178,7 @@ type Landed = (Box<Write>, Term, Result<Outcome, StoreError>);
 struct Controller {
     publisher: Publisher,
     store: Arc<dyn Store>,
-    changes: mpsc::Receiver<Change>,
+    watches: Watches,
     news: mpsc::Receiver<News>,
     terms: watch::Receiver<Option<Term>>,
     refused: watch::Sender<Revision>,
@@ -161,7 +194,9 @@ struct Controller {
     waits: watch::Sender<Vec<&'static str>>,
     /// When sizes were shown last.
     sized_at: Option<Instant>,
-    _watches: JoinSet<()>,
+    fitness: watch::Sender<Fitness>,
+    ending: watch::Receiver<bool>,
+    started: SystemTime,
 }
 
 impl Controller {
@@ -171,7 +206,7 @@ impl Controller {
             let wake = self.write();
             self.tell();
             tokio::select! {
-                count = self.changes.recv_many(&mut changes, CHANGES_MAX) => {
+                count = self.watches.changes.recv_many(&mut changes, CHANGES_MAX) => {
                     if count == 0 {
                         return;
                     }
@@ -190,6 +225,7 @@ impl Controller {
                     }
                     self.term_changed();
                 }
+                _ = self.ending.changed() => {}
                 Some(landed) = self.writes.join_next() => {
                     if let Ok(landed) = landed {
                         self.landed(landed);
@@ -206,6 +242,7 @@ impl Controller {
         let tick = now + TICK;
         let term = self.terms.borrow().clone();
         let Some(term) = term.filter(Term::holds) else {
+            self.publisher.pause();
             return tick;
         };
         if let Some(until) = self.rest_until.filter(|until| *until > now) {
@@ -220,13 +257,10 @@ impl Controller {
                 return due;
             }
             match self.publisher.next_write() {
-                Next::Idle => return tick,
+                // A write that lands wakes the loop.
+                Next::Idle | Next::Blocked => return tick,
                 Next::Same => {}
-                Next::TooLarge(key) => {
-                    self.count("too_large");
-                    let key = String::from_utf8_lossy(&key);
-                    warn!(%key, "an object has more records than fit a bundle; it stays as it was");
-                }
+                Next::TooLarge(key) => self.too_large(&key),
                 Next::Write(write) => {
                     self.pace.take();
                     let store = Arc::clone(&self.store);
@@ -262,6 +296,10 @@ impl Controller {
                     self.rest_until = Some(Instant::now() + RETRY_MIN);
                 }
             }
+            Err(StoreError::TooLarge(_)) => {
+                self.publisher.given_up(&write);
+                self.too_large(&write.key);
+            }
             Err(error) => {
                 self.count("failed");
                 self.publisher.failed(&write);
@@ -274,13 +312,30 @@ impl Controller {
         }
     }
 
+    fn too_large(&self, key: &[u8]) {
+        self.count("too_large");
+        let message = "its records do not fit a bundle; its names stay as they were";
+        if let Some(id) = self.publisher.index.object_of_key(key) {
+            self.complaints.tell(Complaint {
+                id,
+                uid: None,
+                refusal: Refusal {
+                    reason: "TooLarge",
+                    message: message.into(),
+                },
+            });
+        }
+    }
+
     fn observe(&self, write: &Write) {
         let length = write.value.as_ref().map_or(0, Vec::len);
         self.metrics.written_bytes.inc_by(length as u64);
         self.metrics
             .publish
             .observe(write.since.elapsed().as_secs_f64());
+        // One from before the start was written for another reason than its change.
         let triggered = self.publisher.index.triggered_at(&write.key);
+        let triggered = triggered.filter(|at| *at > self.started);
         let elapsed = triggered.and_then(|at| SystemTime::now().duration_since(at).ok());
         if let Some(elapsed) = elapsed {
             self.metrics.programming.observe(elapsed.as_secs_f64());
@@ -295,9 +350,28 @@ impl Controller {
     fn term_changed(&mut self) {
         let leads = self.terms.borrow_and_update().is_some();
         let led = self.metrics.leader.set(leads.into()) == 1;
-        if leads && !led {
-            self.publisher.begin();
+        let fresh = Instant::now().checked_sub(FRESH_MAX);
+        if leads && !led && self.publisher.begin(fresh.unwrap_or_else(Instant::now)) {
+            self.watches.relist();
         }
+    }
+
+    /// Whether this process should lead: not while it does not know what there is.
+    fn judge_fitness(&self) {
+        let silent = self.watches.silence();
+        self.metrics.silence_s.set(silent.as_secs() as i64);
+        let fitness = if *self.ending.borrow() {
+            Fitness::Ending
+        } else if self.waits.borrow().is_empty() && silent < SILENCE_MAX {
+            Fitness::Fit(self.publisher.index.cluster_uid().map(str::to_owned))
+        } else {
+            Fitness::Unfit
+        };
+        self.fitness.send_if_modified(|former| {
+            let changed = *former != fitness;
+            *former = fitness;
+            changed
+        });
     }
 
     /// Shows where the role stands.
@@ -311,16 +385,18 @@ impl Controller {
             self.sized_at = Some(Instant::now());
             show_sizes(&self.publisher.index, &self.metrics);
         }
-        let waits_for: Vec<&'static str> = self.publisher.unlisted().collect();
-        if *self.waits.borrow() != waits_for {
+        // Once all has been listed the role is ready, also while it lists again.
+        if !self.waits.borrow().is_empty() {
+            let waits_for: Vec<&'static str> = self.publisher.unlisted().collect();
             if waits_for.is_empty() {
                 info!("the cluster and the store have been read");
             }
             self.waits.send_replace(waits_for);
         }
+        self.judge_fitness();
         if self.metrics.leader.get() == 1 {
-            for (id, refusal) in self.publisher.index.take_refusals() {
-                self.complaints.tell(id, refusal);
+            for complaint in self.publisher.index.take_refusals() {
+                self.complaints.tell(complaint);
             }
         }
     }

@@ -10,9 +10,8 @@ use tokio::time::sleep_until;
 use tracing::{debug, warn};
 
 use super::controller::Options;
-use super::index::Refusal;
+use super::index::Complaint;
 use super::metrics::Metrics;
-use super::object::ObjectId;
 use super::pace::Pace;
 
 /// Refusals that may wait to be told.
@@ -23,7 +22,7 @@ const PER_S: u32 = 10;
 /// Where refusals are told.
 #[derive(Debug)]
 pub struct Complaints {
-    sender: mpsc::Sender<(ObjectId, Refusal)>,
+    sender: mpsc::Sender<Complaint>,
     metrics: Metrics,
 }
 
@@ -43,8 +42,8 @@ impl Complaints {
         }
     }
 
-    pub(super) fn tell(&self, id: ObjectId, refusal: Refusal) {
-        if self.sender.try_send((id, refusal)).is_err() {
+    pub(super) fn tell(&self, complaint: Complaint) {
+        if self.sender.try_send(complaint).is_err() {
             self.metrics.events_lost.inc();
         }
     }
@@ -52,11 +51,11 @@ impl Complaints {
 
 async fn run(
     recorder: Option<Recorder>,
-    mut refusals: mpsc::Receiver<(ObjectId, Refusal)>,
+    mut complaints: mpsc::Receiver<Complaint>,
     metrics: Metrics,
 ) {
     let mut pace = Pace::per_second(PER_S);
-    while let Some((id, refusal)) = refusals.recv().await {
+    while let Some(Complaint { id, uid, refusal }) = complaints.recv().await {
         while let Err(due) = pace.ready() {
             sleep_until(due).await;
         }
@@ -77,7 +76,7 @@ async fn run(
             action: "Publish".into(),
             secondary: None,
         };
-        if let Err(error) = recorder.publish(&event, &id.reference()).await {
+        if let Err(error) = recorder.publish(&event, &id.reference(uid)).await {
             metrics.events_lost.inc();
             debug!(%error, "an Event could not be written");
         }

@@ -42,7 +42,20 @@ pub struct Index {
     namespaces: HashMap<Box<str>, NamespaceState>,
     refusals: HashMap<ObjectId, Vec<Refusal>>,
     /// Refusals that nobody was told of yet.
-    fresh: Vec<(ObjectId, Refusal)>,
+    fresh: Vec<Complaint>,
+    /// The UID of the namespace that every cluster has: that of the cluster.
+    cluster_uid: Option<String>,
+}
+
+/// A refusal, and the object that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The object.
+    pub id: ObjectId,
+    /// Its UID, by which people who describe it find Events.
+    pub uid: Option<String>,
+    /// What is refused.
+    pub refusal: Refusal,
 }
 
 /// The keys whose bundle may have changed.
@@ -57,6 +70,7 @@ impl Index {
             namespaces: HashMap::new(),
             refusals: HashMap::new(),
             fresh: Vec::new(),
+            cluster_uid: None,
         }
     }
 
@@ -66,7 +80,7 @@ impl Index {
         match object {
             Object::Service(object) => {
                 let (state, refusals) = read::service(object, &self.settings);
-                self.set_refusals(&id, refusals);
+                self.set_refusals(&id, object.metadata.uid.as_deref(), refusals);
                 let services = &mut self.namespace(&id).services;
                 if services.get(&*id.name) == Some(&state) {
                     return Vec::new();
@@ -76,7 +90,7 @@ impl Index {
             }
             Object::EndpointSlice(object) => {
                 let (state, refusals) = read::slice(object, &self.settings);
-                self.set_refusals(&id, refusals);
+                self.set_refusals(&id, object.metadata.uid.as_deref(), refusals);
                 self.put_slice(&id, state)
             }
             Object::Pod(object) => {
@@ -91,7 +105,7 @@ impl Index {
             Object::Namespace(object) => self.put_namespace(&id, object),
             Object::ServiceImport(object) => {
                 let (state, refusals) = read::service_import(object);
-                self.set_refusals(&id, refusals);
+                self.set_refusals(&id, object.metadata.uid.as_deref(), refusals);
                 let imports = &mut self.namespace(&id).imports;
                 if imports.get(&*id.name) == Some(&state) {
                     return Vec::new();
@@ -175,16 +189,28 @@ impl Index {
         keys
     }
 
-    /// Which kind of object a key is made from; none for keys that are not of this index.
+    /// What tells this cluster from all others, once that is known.
     #[must_use]
-    pub fn kind_of_key(&self, key: &[u8]) -> Option<ObjectKind> {
-        Some(match self.read_key(key)?.0 {
-            Kind::Services => ObjectKind::Service,
-            Kind::EndpointSlices => ObjectKind::EndpointSlice,
-            Kind::Pods => ObjectKind::Pod,
+    pub fn cluster_uid(&self) -> Option<&str> {
+        self.cluster_uid.as_deref()
+    }
+
+    /// The object that a key is made from; none for keys that are not of this index.
+    #[must_use]
+    pub fn object_of_key(&self, key: &[u8]) -> Option<ObjectId> {
+        let (kind, namespace, name) = self.read_key(key)?;
+        let (kind, namespace) = match kind {
+            Kind::Services => (ObjectKind::Service, namespace),
+            Kind::EndpointSlices => (ObjectKind::EndpointSlice, namespace),
+            Kind::Pods => (ObjectKind::Pod, namespace),
+            Kind::ServiceImports => (ObjectKind::ServiceImport, namespace),
             // What belongs to the whole cluster needs no object.
-            Kind::Namespaces | Kind::Records => ObjectKind::Namespace,
-            Kind::ServiceImports => ObjectKind::ServiceImport,
+            Kind::Namespaces | Kind::Records => (ObjectKind::Namespace, ""),
+        };
+        Some(ObjectId {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
         })
     }
 
@@ -227,7 +253,7 @@ impl Index {
     }
 
     /// What was refused since the last call, each once while it stays the same.
-    pub fn take_refusals(&mut self) -> Vec<(ObjectId, Refusal)> {
+    pub fn take_refusals(&mut self) -> Vec<Complaint> {
         std::mem::take(&mut self.fresh)
     }
 
@@ -288,7 +314,11 @@ impl Index {
             let message = format_args!("`{name}` is also a top-level domain: {does}").to_string();
             refusals.push(Refusal::new("TopLevelDomain", message));
         }
-        self.set_refusals(id, refusals);
+        let uid = &object.metadata.uid;
+        self.set_refusals(id, uid.as_deref(), refusals);
+        if id.name == CLUSTER_KEY.0 {
+            self.cluster_uid.clone_from(uid);
+        }
         let namespace = self.namespace(id);
         if namespace.exposed == Some(exposed) {
             return Vec::new();
@@ -297,13 +327,16 @@ impl Index {
         self.keys_of_namespace(&id.name)
     }
 
-    fn set_refusals(&mut self, id: &ObjectId, mut refusals: Vec<Refusal>) {
+    fn set_refusals(&mut self, id: &ObjectId, uid: Option<&str>, mut refusals: Vec<Refusal>) {
         let mut told = HashSet::new();
         refusals.retain(|one| told.len() < REFUSALS_MAX && told.insert(one.clone()));
         let former = self.refusals.remove(id).unwrap_or_default();
         let fresh = refusals.iter().filter(|one| !former.contains(one));
-        self.fresh
-            .extend(fresh.map(|one| (id.clone(), one.clone())));
+        self.fresh.extend(fresh.map(|refusal| Complaint {
+            id: id.clone(),
+            uid: uid.map(str::to_owned),
+            refusal: refusal.clone(),
+        }));
         let excess = self.fresh.len().saturating_sub(FRESH_MAX);
         self.fresh.drain(..excess);
         if !refusals.is_empty() {

@@ -16,7 +16,7 @@ use containerdns_store::{
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::pace::{Backoff, Seldom};
 
@@ -81,33 +81,67 @@ pub fn leader_key(cluster: &str) -> Vec<u8> {
     format!("{LEADER_PREFIX}{cluster}").into_bytes()
 }
 
+/// What the key of a cluster starts with, which says which cluster writes under its name.
+pub const CLUSTER_PREFIX: &str = "/containerdns-kube-cluster/";
+
+/// The key that says which cluster writes under a name.
+#[must_use]
+pub fn cluster_key(cluster: &str) -> Vec<u8> {
+    format!("{CLUSTER_PREFIX}{cluster}").into_bytes()
+}
+
+/// Whether a candidate can lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fitness {
+    /// It does not know what there is: another one should lead.
+    Unfit,
+    /// It does; with what tells its cluster from all others, when it knows that.
+    Fit(Option<String>),
+    /// The process ends.
+    Ending,
+}
+
 /// One who wants to lead.
 pub struct Candidate {
     /// Where the key is.
     pub store: Arc<dyn Store>,
     /// The leader key.
     pub key: Vec<u8>,
+    /// The key of [`cluster_key`].
+    pub cluster_key: Vec<u8>,
     /// Who holds it, for people who look.
     pub identity: String,
 }
 
 impl Candidate {
-    /// Tries to lead, and leads, until the receiver is dropped. The present term stands in `terms`.
-    /// A number in `refused` is the revision of a term that the store refused a write of: it ends.
+    /// Tries to lead, and leads, while it is fit, until it ends or the receiver is dropped. The
+    /// present term stands in `terms`. A number in `refused` is the revision of a term that the
+    /// store refused a write of: it ends.
     pub async fn run(
         self,
         terms: watch::Sender<Option<Term>>,
         mut refused: watch::Receiver<Revision>,
+        mut fitness: watch::Receiver<Fitness>,
     ) {
         let mut backoff = Backoff::default();
         let mut log = Seldom::default();
         while !terms.is_closed() {
-            match self.take().await {
+            let uid = match fitness
+                .wait_for(|now| *now != Fitness::Unfit)
+                .await
+                .as_deref()
+            {
+                Ok(Fitness::Fit(uid)) => uid.clone(),
+                Ok(Fitness::Unfit) => continue,
+                Ok(Fitness::Ending) | Err(_) => return,
+            };
+            match self.take(uid.as_deref(), &mut log).await {
                 Ok(Some((lease, term))) => {
                     backoff.succeeded();
                     log.over();
                     info!(identity = self.identity, "this process leads now");
-                    self.lead(lease, term, &terms, &mut refused).await;
+                    self.lead(lease, term, &terms, &mut refused, &mut fitness)
+                        .await;
                     terms.send_replace(None);
                     warn!(identity = self.identity, "this process leads no more");
                     // The key of a term that was refused may still be under the lease.
@@ -124,23 +158,54 @@ impl Candidate {
         }
     }
 
-    /// Takes the key if it is free.
-    async fn take(&self) -> Result<Option<(LeaseId, Term)>, StoreError> {
-        let page = self.store.list_page(&self.key, None, None).await?;
-        if page.pairs.iter().any(|pair| pair.key == self.key) {
+    /// Takes the key if it is free, and no other cluster writes under this name.
+    async fn take(
+        &self,
+        uid: Option<&str>,
+        log: &mut Seldom,
+    ) -> Result<Option<(LeaseId, Term)>, StoreError> {
+        if self.read(&self.key).await?.is_some() {
             return Ok(None);
+        }
+        let mut guards = vec![Guard::Absent {
+            key: self.key.clone(),
+        }];
+        let mut operations = Vec::new();
+        if let Some(uid) = uid {
+            let key = self.cluster_key.clone();
+            match self.read(&key).await? {
+                None => {
+                    let value = uid.as_bytes().to_vec();
+                    guards.push(Guard::Absent { key: key.clone() });
+                    operations.push(Operation::Put {
+                        key,
+                        value,
+                        lease: None,
+                    });
+                }
+                Some(pair) if pair.value == uid.as_bytes() => {}
+                Some(pair) => {
+                    if log.due() {
+                        let key = String::from_utf8_lossy(&key);
+                        let other = String::from_utf8_lossy(&pair.value);
+                        error!(
+                            %key, %other, this = uid,
+                            "another cluster writes under this name: choose another \
+                             kubernetes.cluster, or delete the key if this cluster took its place"
+                        );
+                    }
+                    return Ok(None);
+                }
+            }
         }
         let until = Instant::now() + Duration::from_secs(LEASE_S.into());
         let lease = self.store.grant_lease(LEASE_S).await?;
-        let guard = Guard::Absent {
-            key: self.key.clone(),
-        };
-        let put = Operation::Put {
+        operations.push(Operation::Put {
             key: self.key.clone(),
             value: self.identity.clone().into_bytes(),
             lease: Some(lease),
-        };
-        match self.store.transact(&[guard], &[put]).await? {
+        });
+        match self.store.transact(&guards, &operations).await? {
             Outcome::Committed { revision } => {
                 let term = Term {
                     key: self.key.clone(),
@@ -156,14 +221,20 @@ impl Candidate {
         }
     }
 
-    /// Renews the lease until that fails for its whole length, the store says that it is gone or a
-    /// write was refused.
+    async fn read(&self, key: &[u8]) -> Result<Option<KeyValue>, StoreError> {
+        let page = self.store.list_page(key, None, None).await?;
+        Ok(page.pairs.into_iter().find(|pair| pair.key == key))
+    }
+
+    /// Renews the lease until that fails for its whole length, the store says that it is gone, a
+    /// write was refused, or the candidate is not fit any more.
     async fn lead(
         &self,
         lease: LeaseId,
         mut term: Term,
         terms: &watch::Sender<Option<Term>>,
         refused: &mut watch::Receiver<Revision>,
+        fitness: &mut watch::Receiver<Fitness>,
     ) {
         terms.send_replace(Some(term.clone()));
         let mut next = Instant::now() + RENEW_EVERY;
@@ -171,6 +242,10 @@ impl Candidate {
             tokio::select! {
                 () = sleep_until(next.min(term.until)) => {}
                 () = terms.closed() => return,
+                unfit = fitness.wait_for(|now| !matches!(now, Fitness::Fit(_))) => {
+                    drop(unfit);
+                    return;
+                }
                 revision = refused.wait_for(|revision| *revision == term.revision) => {
                     drop(revision);
                     return;

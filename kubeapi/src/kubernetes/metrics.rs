@@ -22,7 +22,7 @@ impl From<ObjectKind> for KindLabel {
     }
 }
 
-/// How a write ended: `committed`, `conflict`, `fenced`, `failed`.
+/// How a write ended: `committed`, `conflict`, `fenced`, `failed`, `too_large`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
     /// The outcome.
@@ -65,6 +65,8 @@ pub struct Metrics {
     pub programming: Histogram,
     /// Events that could not be written.
     pub events_lost: Counter,
+    /// Seconds since the API server last answered, for the kind for which that is longest ago.
+    pub silence_s: Gauge,
 }
 
 impl Metrics {
@@ -85,6 +87,7 @@ impl Metrics {
             publish: seconds(),
             programming: seconds(),
             events_lost: Counter::default(),
+            silence_s: Gauge::default(),
         };
         metrics.register(registry.sub_registry_with_prefix("containerdns_kubernetes"));
         metrics
@@ -92,6 +95,8 @@ impl Metrics {
 
     fn register(&self, registry: &mut Registry) {
         let all = self.clone();
+        let help = "Since the Kubernetes API last answered";
+        registry.register_with_unit("silence", help, Unit::Seconds, all.silence_s);
         registry.register("objects", "Objects known", all.objects);
         registry.register("endpoints", "Endpoints known", all.endpoints);
         registry.register("refused", "Refusals that stand", all.refused);

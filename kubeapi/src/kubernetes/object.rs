@@ -7,6 +7,9 @@ use kube::Resource;
 
 use super::import::ServiceImport;
 
+/// Of no use here, and often the largest part of an object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// A Kubernetes object of a kind that names come from.
 #[derive(Debug, Clone)]
 #[expect(
@@ -27,6 +30,24 @@ pub enum Object {
 }
 
 impl Object {
+    /// Drops what no name is made of, as far as it is large.
+    pub fn drop_bulk(&mut self) {
+        let meta = match self {
+            Self::Service(object) => &mut object.metadata,
+            Self::EndpointSlice(object) => &mut object.metadata,
+            Self::Pod(object) => {
+                object.spec = None;
+                &mut object.metadata
+            }
+            Self::Namespace(object) => &mut object.metadata,
+            Self::ServiceImport(object) => &mut object.metadata,
+        };
+        meta.managed_fields = None;
+        if let Some(annotations) = &mut meta.annotations {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+
     /// What it is called.
     #[must_use]
     pub fn id(&self) -> ObjectId {
@@ -105,8 +126,9 @@ pub struct ObjectId {
 impl ObjectId {
     /// The object as Events refer to it.
     #[must_use]
-    pub fn reference(&self) -> ObjectReference {
+    pub fn reference(&self, uid: Option<String>) -> ObjectReference {
         ObjectReference {
+            uid,
             api_version: Some(self.kind.api_version().into()),
             kind: Some(self.kind.as_str().into()),
             name: Some(self.name.clone()),

@@ -3,14 +3,14 @@
 //! Keys that may differ wait in a queue, each once; [`Publisher::next_write`] looks at one after
 //! the other and gives those that do differ, so that of many changes only the newest state is
 //! written. A write is guarded by what the key held when it was last seen: whoever else wrote
-//! meanwhile is noticed, seen, and looked at again.
+//! meanwhile is noticed, seen, and looked at again. A removal waits for what was to be put before it.
 //!
 //! Nothing is written before every kind of object and the store itself have been listed completely
-//! once: before that, an absent object proves nothing. Then, after every further complete list of
+//! once, and again when this process begins to lead: before that, an absent object proves nothing. Then, after every further complete list of
 //! the store and whenever this process begins to lead, every key is looked at: keys of this cluster
 //! that no object accounts for are removed there. Keys of other clusters are not seen here.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use containerdns_store::{Guard, KeyValue, Operation, Revision};
 use tokio::time::Instant;
@@ -31,12 +31,32 @@ pub struct Publisher {
     /// Kinds whose first list is not complete.
     unlisted: HashSet<ObjectKind>,
     /// What the list that is under way has shown, by kind.
-    listing: HashMap<ObjectKind, HashSet<ObjectId>>,
-    queue: VecDeque<Vec<u8>>,
-    /// Keys in the queue, with when they came there first.
-    queued: HashMap<Vec<u8>, Instant>,
-    /// Keys that are being written; true when they must be looked at again afterwards.
-    in_flight: HashMap<Vec<u8>, bool>,
+    listing: HashMap<ObjectKind, Listing>,
+    /// When the last complete list of each kind began.
+    listed_at: HashMap<ObjectKind, Instant>,
+    /// Keys that wait, in the order of their places.
+    queue: BTreeMap<u64, Vec<u8>>,
+    /// The place of each, and when it came there.
+    queued: HashMap<Vec<u8>, (u64, Instant)>,
+    place: u64,
+    /// Keys that are being written.
+    in_flight: HashMap<Vec<u8>, InFlight>,
+}
+
+/// A list that is under way.
+#[derive(Debug)]
+struct Listing {
+    began: Instant,
+    shown: HashSet<ObjectId>,
+}
+
+/// A write that is under way.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    place: u64,
+    puts: bool,
+    /// The key must be looked at again afterwards.
+    again: bool,
 }
 
 /// A key as it was last seen in the store.
@@ -85,6 +105,8 @@ pub enum Next {
     TooLarge(Vec<u8>),
     /// A key is as it shall be.
     Same,
+    /// The next is a removal, and what was to be put before it is still on its way.
+    Blocked,
     /// No key waits.
     Idle,
 }
@@ -99,8 +121,10 @@ impl Publisher {
             followed: None,
             unlisted: kinds.iter().copied().collect(),
             listing: HashMap::new(),
-            queue: VecDeque::new(),
+            listed_at: HashMap::new(),
+            queue: BTreeMap::new(),
             queued: HashMap::new(),
+            place: 0,
             in_flight: HashMap::new(),
         }
     }
@@ -127,21 +151,24 @@ impl Publisher {
     pub fn change(&mut self, change: Change) {
         let keys = match change {
             Change::Init(kind) => {
-                self.listing.insert(kind, HashSet::new());
+                let began = Instant::now();
+                let shown = HashSet::new();
+                self.listing.insert(kind, Listing { began, shown });
                 return;
             }
             Change::InitApplied(object) => {
                 let id = object.id();
-                if let Some(listed) = self.listing.get_mut(&id.kind) {
-                    listed.insert(id);
+                if let Some(listing) = self.listing.get_mut(&id.kind) {
+                    listing.shown.insert(id);
                 }
                 self.index.apply(&object)
             }
             Change::InitDone(kind) => {
-                let Some(listed) = self.listing.remove(&kind) else {
+                let Some(listing) = self.listing.remove(&kind) else {
                     return;
                 };
-                let keys = self.index.retain(kind, &listed);
+                self.listed_at.insert(kind, listing.began);
+                let keys = self.index.retain(kind, &listing.shown);
                 if self.unlisted.remove(&kind) && self.is_complete() {
                     self.look_at_all();
                 }
@@ -150,14 +177,14 @@ impl Publisher {
             Change::Applied(object) => {
                 // It may come between the pages of a list that began before it.
                 let id = object.id();
-                if let Some(listed) = self.listing.get_mut(&id.kind) {
-                    listed.insert(id);
+                if let Some(listing) = self.listing.get_mut(&id.kind) {
+                    listing.shown.insert(id);
                 }
                 self.index.apply(&object)
             }
             Change::Deleted(id) => {
-                if let Some(listed) = self.listing.get_mut(&id.kind) {
-                    listed.remove(&id);
+                if let Some(listing) = self.listing.get_mut(&id.kind) {
+                    listing.shown.remove(&id);
                 }
                 self.index.delete(&id)
             }
@@ -196,11 +223,25 @@ impl Publisher {
         }
     }
 
-    /// This process begins to lead: what the former leader left undone is not known.
-    pub fn begin(&mut self) {
+    /// This process begins to lead: what the former leader left undone is not known, and what is
+    /// known here may be old. Lists that began before `fresh` do not count. Whether any must be
+    /// made again.
+    pub fn begin(&mut self, fresh: Instant) -> bool {
+        self.pause();
+        let stale = self.listed_at.iter().filter(|(_, began)| **began < fresh);
+        let stale: Vec<ObjectKind> = stale.map(|(kind, _)| *kind).collect();
+        for kind in &stale {
+            self.listing.remove(kind);
+        }
+        self.unlisted.extend(&stale);
+        self.look_at_all();
+        !stale.is_empty()
+    }
+
+    /// This process does not lead: there is nothing to do.
+    pub fn pause(&mut self) {
         self.queue.clear();
         self.queued.clear();
-        self.look_at_all();
     }
 
     /// Looks at every key again.
@@ -211,7 +252,7 @@ impl Publisher {
         for key in self.index.keys() {
             self.look_at(key);
         }
-        let known = |key: &&Vec<u8>| self.index.kind_of_key(key).is_some();
+        let known = |key: &&Vec<u8>| self.index.object_of_key(key).is_some();
         let stored: Vec<Vec<u8>> = self.stored.keys().filter(known).cloned().collect();
         for key in stored {
             self.look_at(key);
@@ -223,11 +264,19 @@ impl Publisher {
         if !self.is_complete() {
             return Next::Idle;
         }
-        let Some(key) = self.queue.pop_front() else {
+        let Some((place, key)) = self.queue.pop_first() else {
             return Next::Idle;
         };
-        let since = self.queued.remove(&key).unwrap_or_else(Instant::now);
-        let Ok(value) = self.index.value(&key) else {
+        let value = self.index.value(&key);
+        // What replaces something goes before it: an address must not be gone for a moment.
+        let before = |write: &InFlight| write.puts && write.place < place;
+        if matches!(value, Ok(None)) && self.in_flight.values().any(before) {
+            self.queue.insert(place, key);
+            return Next::Blocked;
+        }
+        let queued = self.queued.remove(&key);
+        let since = queued.map_or_else(Instant::now, |(_, since)| since);
+        let Ok(value) = value else {
             return Next::TooLarge(key);
         };
         let stored = self.stored.get(&key).copied();
@@ -242,7 +291,12 @@ impl Publisher {
             },
             None => Guard::Absent { key: key.clone() },
         };
-        self.in_flight.insert(key.clone(), false);
+        let write = InFlight {
+            place,
+            puts: value.is_some(),
+            again: false,
+        };
+        self.in_flight.insert(key.clone(), write);
         Next::Write(Box::new(Write {
             key,
             value,
@@ -258,7 +312,9 @@ impl Publisher {
             digest: write.value.as_deref().map(digest),
             revision,
         });
-        self.landed(&write.key, false);
+        if self.land(&write.key).is_some_and(|landed| landed.again) {
+            self.look_at(write.key.clone());
+        }
     }
 
     /// A write was refused because the key is not what it was thought to be.
@@ -270,28 +326,37 @@ impl Publisher {
             revision: pair.map_or(revision, |pair| pair.mod_revision),
         };
         self.stored.insert(write.key.clone(), stored);
-        self.landed(&write.key, true);
+        self.failed(write);
     }
 
-    /// Nobody knows what became of a write, or it was not allowed.
+    /// Nobody knows what became of a write, or it was not allowed: it keeps its place.
     pub fn failed(&mut self, write: &Write) {
-        self.landed(&write.key, true);
+        if let Some(landed) = self.land(&write.key) {
+            self.wait(write.key.clone(), landed.place, write.since);
+        }
     }
 
-    fn landed(&mut self, key: &[u8], again: bool) {
-        let changed = self.in_flight.remove(key).unwrap_or_default();
-        if again || changed {
-            self.look_at(key.to_vec());
-        }
+    /// The store will never take a write: the key stays as it is until it is looked at again.
+    pub fn given_up(&mut self, write: &Write) {
+        self.land(&write.key);
+    }
+
+    fn land(&mut self, key: &[u8]) -> Option<InFlight> {
+        self.in_flight.remove(key)
     }
 
     fn look_at(&mut self, key: Vec<u8>) {
-        if let Some(again) = self.in_flight.get_mut(&key) {
-            *again = true;
+        if let Some(write) = self.in_flight.get_mut(&key) {
+            write.again = true;
         } else if !self.queued.contains_key(&key) {
-            self.queue.push_back(key.clone());
-            self.queued.insert(key, Instant::now());
+            self.place += 1;
+            self.wait(key, self.place, Instant::now());
         }
+    }
+
+    fn wait(&mut self, key: Vec<u8>, place: u64, since: Instant) {
+        self.queue.insert(place, key.clone());
+        self.queued.insert(key, (place, since));
     }
 
     /// Whether that was new.

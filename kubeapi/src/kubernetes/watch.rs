@@ -21,15 +21,15 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{Request, Uri};
+use axum::http::{Request, StatusCode, Uri};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::client::Body;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info, warn};
@@ -39,8 +39,8 @@ use super::metrics::Metrics;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::pace::{Backoff, RETRY_MIN, Seldom};
 
-/// Changes that may wait for the controller: some MiB of objects.
-const CHANGES_MAX: usize = 1024;
+/// Changes that may wait for the controller: a slice of 100 endpoints is some 100 KiB.
+const CHANGES_MAX: usize = 256;
 /// A watch is opened anew after this long, and a dead connection noticed 5 s later.
 const WATCH_S: u32 = 60;
 /// Objects in a page of a list.
@@ -57,9 +57,6 @@ const ABSENT_AFTER: Duration = Duration::from_secs(10);
 const REMOVED_AFTER: Duration = Duration::from_secs(600);
 /// How often it is asked again for a kind that it does not have.
 const ABSENT_ASK: Duration = Duration::from_secs(5);
-/// Of no use here, and often the largest part of an object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
 /// What happened to the objects.
 #[derive(Debug)]
 pub enum Change {
@@ -86,20 +83,63 @@ pub struct WatchOptions {
     pub relist: Duration,
 }
 
-/// Starts to watch; dropping the set ends it.
+/// Running watches; dropping it ends them.
+#[derive(Debug)]
+pub struct Watches {
+    /// What they tell.
+    pub changes: mpsc::Receiver<Change>,
+    heard: Vec<Arc<Heard>>,
+    relists: watch::Sender<u64>,
+    _tasks: JoinSet<()>,
+}
+
+impl Watches {
+    /// Makes every kind be listed anew, now.
+    pub fn relist(&self) {
+        self.relists.send_modify(|number| *number += 1);
+    }
+
+    /// How long ago the API server last answered for the kind for which that is longest ago.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        let silences = self.heard.iter().map(|heard| heard.silence());
+        silences.max().unwrap_or_default()
+    }
+}
+
+/// When the API server last answered a request well.
+#[derive(Debug)]
+struct Heard(Mutex<Instant>);
+
+impl Heard {
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn silence(&self) -> Duration {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+    }
+}
+
+/// Starts to watch.
 #[must_use]
-pub fn start(
-    client: &Client,
-    options: &WatchOptions,
-    metrics: &Metrics,
-) -> (JoinSet<()>, mpsc::Receiver<Change>) {
-    let (changes, receiver) = mpsc::channel(CHANGES_MAX);
+pub fn start(client: &Client, options: &WatchOptions, metrics: &Metrics) -> Watches {
+    let (sender, changes) = mpsc::channel(CHANGES_MAX);
+    let (relists, relists_seen) = watch::channel(0);
     let mut tasks = JoinSet::new();
+    let mut all_heard = Vec::new();
     for kind in options.kinds.iter().copied() {
+        let heard = Arc::new(Heard(Mutex::new(Instant::now())));
+        all_heard.push(Arc::clone(&heard));
         let follower = Follower {
             kind,
-            client: paced(client.clone()),
-            changes: changes.clone(),
+            client: paced(client.clone(), heard),
+            changes: sender.clone(),
+            relists: relists_seen.clone(),
+            streaming: options.streaming,
             options: options.clone(),
             metrics: metrics.clone(),
             backoff: Backoff::default(),
@@ -120,17 +160,24 @@ pub fn start(
             ObjectKind::Namespace => tasks.spawn(follower.run::<Namespace>(Object::Namespace)),
         };
     }
-    (tasks, receiver)
+    Watches {
+        changes,
+        heard: all_heard,
+        relists,
+        _tasks: tasks,
+    }
 }
 
 /// The same client with a pause between the starts of two watches; streamed lists are of the
-/// newest state, where kube asks for any that the server has at hand.
-fn paced(client: Client) -> Client {
+/// newest state, where kube asks for any that the server has at hand. Notes when it was answered:
+/// a watch is opened every minute, so that silence means more than that nothing changes.
+fn paced(client: Client, heard: Arc<Heard>) -> Client {
     let namespace = client.default_namespace().to_owned();
     let next: Arc<Mutex<Option<Instant>>> = Arc::default();
     let send = move |mut request: Request<Body>| {
         ask_for_newest(&mut request);
         let (client, next) = (client.clone(), Arc::clone(&next));
+        let heard = Arc::clone(&heard);
         async move {
             let query = request.uri().query().unwrap_or_default();
             if query.split('&').any(|pair| pair == "watch=true") {
@@ -142,7 +189,16 @@ fn paced(client: Client) -> Client {
                 };
                 tokio::time::sleep_until(at).await;
             }
-            client.send(request).await
+            let response = client.send(request).await;
+            // A kind that the server does not have is an answer, too.
+            let well = |status: StatusCode| status.is_success() || status == StatusCode::NOT_FOUND;
+            if response
+                .as_ref()
+                .is_ok_and(|response| well(response.status()))
+            {
+                heard.now();
+            }
+            response
         }
     };
     Client::new(tower::service_fn(send), namespace)
@@ -185,11 +241,35 @@ enum Ended {
     Absent,
 }
 
+/// How far a watcher is.
+#[derive(Debug)]
+struct Progress {
+    /// A list is to be made, or under way.
+    listing: bool,
+    /// A list has begun.
+    begun: bool,
+    /// Answers of 410 in a row.
+    gone: u32,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            listing: true,
+            begun: false,
+            gone: 0,
+        }
+    }
+}
+
 /// The task of one kind.
 struct Follower {
     kind: ObjectKind,
     client: Client,
     changes: mpsc::Sender<Change>,
+    relists: watch::Receiver<u64>,
+    /// Whether the server streams lists, as far as is known.
+    streaming: bool,
     options: WatchOptions,
     metrics: Metrics,
     backoff: Backoff,
@@ -207,14 +287,13 @@ impl Follower {
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     {
-        let mut streaming = self.options.streaming;
         loop {
-            match self.watch(wrap, streaming).await {
+            match self.watch(wrap).await {
                 Ended::Unheard => return,
-                Ended::Due => streaming = self.options.streaming,
+                Ended::Due => {}
                 Ended::NoStreaming => {
                     debug!(kind = ?self.kind, "no streamed lists; lists are paged");
-                    streaming = false;
+                    self.streaming = false;
                 }
                 Ended::Stuck => self.backoff.wait().await,
                 Ended::Absent => {
@@ -226,69 +305,110 @@ impl Follower {
         }
     }
 
-    async fn watch<K>(&mut self, wrap: fn(K) -> Object, streaming: bool) -> Ended
+    async fn watch<K>(&mut self, wrap: fn(K) -> Object) -> Ended
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     {
         let mut config = watcher::Config::default()
             .timeout(WATCH_S)
             .page_size(PAGE_OBJECTS);
-        if streaming {
+        if self.streaming {
             config = config.streaming_lists();
         }
         let mut events = pin!(watcher(Api::<K>::all(self.client.clone()), config));
         let due = Instant::now() + self.options.relist;
-        let (mut listing, mut gone) = (true, 0);
+        let mut progress = Progress::default();
+        self.relists.mark_unchanged();
         loop {
-            let until = match (listing, streaming) {
+            let until = match (progress.listing, self.streaming) {
                 (true, true) => Instant::now() + STREAM_QUIET_MAX,
                 (true, false) => Instant::now() + PAGE_MAX,
                 (false, _) => due,
             };
-            let event = match timeout_at(until, events.next()).await {
-                Ok(Some(event)) => event,
-                Err(_) if !listing => return Ended::Due,
-                Err(_) if streaming => return Ended::NoStreaming,
-                Ok(None) | Err(_) => return Ended::Stuck,
+            let event = tokio::select! {
+                event = timeout_at(until, events.next()) => event,
+                changed = self.relists.changed() => match changed {
+                    Ok(()) => return self.relisted(),
+                    Err(_) => return Ended::Unheard,
+                },
             };
             let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    let status = status_of(&error);
-                    if status == Some(404) && self.kind == ObjectKind::ServiceImport {
-                        return Ended::Absent;
+                Ok(Some(Ok(event))) => event,
+                Ok(Some(Err(error))) => match self.failed(&error, &mut progress) {
+                    Some(ended) => return ended,
+                    None => {
+                        self.backoff.wait().await;
+                        continue;
                     }
-                    self.failed(&error);
-                    match status {
-                        Some(400 | 422) if streaming => return Ended::NoStreaming,
-                        Some(410) => gone += 1,
-                        _ => gone = 0,
-                    }
-                    if gone >= GONE_MAX {
-                        return Ended::Stuck;
-                    }
-                    self.backoff.wait().await;
-                    continue;
-                }
+                },
+                Err(_) if !progress.listing => return Ended::Due,
+                Err(_) if self.streaming => return Ended::NoStreaming,
+                Ok(None) | Err(_) => return Ended::Stuck,
             };
-            gone = 0;
-            match event {
-                Event::Init => listing = true,
-                Event::InitDone => {
-                    listing = false;
-                    self.absent_since = None;
-                    self.listed = true;
-                    self.told_absent = false;
-                    self.list_completed();
-                }
-                // A list alone proves little: it must not be asked for again and again.
-                Event::Apply(_) | Event::Delete(_) => self.backoff.succeeded(),
-                Event::InitApply(_) => {}
+            if let Some(ended) = self.progressed(&event, &mut progress) {
+                return ended;
             }
             if self.changes.send(self.change(event, wrap)).await.is_err() {
                 return Ended::Unheard;
             }
         }
+    }
+
+    /// Notes how far a watcher is; says when it will come no further.
+    fn progressed<K>(&mut self, event: &Event<K>, progress: &mut Progress) -> Option<Ended> {
+        progress.gone = 0;
+        match event {
+            // A streamed list that ended without its end: the server does not know what it is
+            // asked for, or needs longer for it than a watch may take.
+            Event::Init if progress.listing && progress.begun && self.streaming => {
+                return Some(Ended::NoStreaming);
+            }
+            Event::Init => {
+                progress.begun = true;
+                progress.listing = true;
+            }
+            Event::InitDone => {
+                progress.listing = false;
+                self.list_completed();
+            }
+            // A list alone proves little: it must not be asked for again and again.
+            Event::Apply(_) | Event::Delete(_) => self.backoff.succeeded(),
+            Event::InitApply(_) => {}
+        }
+        None
+    }
+
+    /// Counts an error; says whether another watcher is needed.
+    fn failed(&mut self, error: &watcher::Error, progress: &mut Progress) -> Option<Ended> {
+        let status = status_of(error);
+        if status == Some(404) && self.kind == ObjectKind::ServiceImport {
+            return Some(Ended::Absent);
+        }
+        self.absent_since = None;
+        let kind = self.kind;
+        self.metrics
+            .watch_failures
+            .get_or_create(&kind.into())
+            .inc();
+        if self.log.due() {
+            warn!(%error, ?kind, "watching Kubernetes fails; what is known stays");
+        }
+        progress.gone = match status {
+            Some(410) => progress.gone + 1,
+            _ => 0,
+        };
+        match status {
+            Some(400 | 422) if self.streaming => Some(Ended::NoStreaming),
+            _ if progress.gone >= GONE_MAX => Some(Ended::Stuck),
+            // kube would go on with the list, and call it complete without what could not be read.
+            _ if progress.listing && self.streaming => Some(Ended::Stuck),
+            _ => None,
+        }
+    }
+
+    fn relisted(&mut self) -> Ended {
+        self.told_absent = false;
+        Ended::Due
     }
 
     /// Waits, and tells of an empty list when the kind has been absent for long.
@@ -301,18 +421,25 @@ impl Follower {
         };
         if now - since >= enough && !self.told_absent {
             self.told_absent = true;
-            info!(kind = ?self.kind, "the Kubernetes API does not have this kind");
+            debug!(kind = ?self.kind, "the Kubernetes API does not have this kind");
             self.listed = false;
             self.changes.send(Change::Init(self.kind)).await?;
             self.changes.send(Change::InitDone(self.kind)).await?;
         }
-        tokio::time::sleep(ABSENT_ASK).await;
+        tokio::select! {
+            () = tokio::time::sleep(ABSENT_ASK) => {}
+            _ = self.relists.changed() => self.told_absent = false,
+        }
         Ok(())
     }
 
-    fn change<K: Resource>(&self, event: Event<K>, wrap: fn(K) -> Object) -> Change {
-        let wrap = |object: K| Box::new(wrap(object));
-        match event.modify(drop_bulk) {
+    fn change<K>(&self, event: Event<K>, wrap: fn(K) -> Object) -> Change {
+        let wrap = |object: K| {
+            let mut object = wrap(object);
+            object.drop_bulk();
+            Box::new(object)
+        };
+        match event {
             Event::Init => Change::Init(self.kind),
             Event::InitApply(object) => Change::InitApplied(wrap(object)),
             Event::InitDone => Change::InitDone(self.kind),
@@ -322,28 +449,13 @@ impl Follower {
     }
 
     fn list_completed(&mut self) {
+        self.absent_since = None;
+        self.listed = true;
+        self.told_absent = false;
         self.metrics.lists.get_or_create(&self.kind.into()).inc();
         if self.log.over() {
             info!(kind = ?self.kind, "the Kubernetes API is back");
         }
-    }
-
-    fn failed(&mut self, error: &watcher::Error) {
-        self.metrics
-            .watch_failures
-            .get_or_create(&self.kind.into())
-            .inc();
-        if self.log.due() {
-            warn!(%error, kind = ?self.kind, "watching Kubernetes fails; what is known stays");
-        }
-    }
-}
-
-/// Removes what no name is made of.
-fn drop_bulk<K: Resource>(object: &mut K) {
-    object.meta_mut().managed_fields = None;
-    if object.meta().annotations.is_some() {
-        object.annotations_mut().remove(LAST_APPLIED);
     }
 }
 

@@ -227,7 +227,10 @@ fn is_offered(name: &Name, settings: &Settings) -> bool {
         false => None,
     };
     let offered = &settings.hostname_zones;
-    if !offered.iter().any(|zone| below(zone).is_some()) {
+    let within = |zones: &[Name]| zones.iter().any(|zone| below(zone).is_some());
+    // In these zones every name is made, and a wildcard answers for names that nobody asked for.
+    let made = within(&settings.external_zones) || within(&settings.clusterset_zones);
+    if !within(offered) || made || name.labels().any(|label| label == b"*") {
         return false;
     }
     // A zone of the cluster may lie below one that is open, which keeps its labels all the same.
@@ -332,14 +335,12 @@ pub(super) fn pod(object: &Pod) -> PodState {
 /// Reads a ServiceImport.
 pub(super) fn service_import(object: &ServiceImport) -> (ImportState, Vec<Refusal>) {
     let mut refusals = Vec::new();
-    let headless = object.spec.kind == "Headless";
-    let ports = object.spec.ports.iter();
-    let ports =
-        ports.filter_map(|port| Port::new(port.name.clone(), port.protocol.clone(), port.port));
+    let ports = object.ports().into_iter();
+    let ports = ports.filter_map(|port| Port::new(port.name, port.protocol, port.number));
     let state = ImportState {
-        addresses: match headless {
+        addresses: match object.is_headless() {
             true => None,
-            false => Some(addresses("spec.ips", &object.spec.ips, &mut refusals)),
+            false => Some(addresses("spec.ips", &object.ips(), &mut refusals)),
         },
         ports: ports.collect(),
     };

@@ -155,7 +155,7 @@ pub(crate) fn write_config(folder: &Path, listen: SocketAddr, settings: &Setting
     };
     let text = format!(
         "zones = [\"a.test\", \"b.test\", \"cluster.local\"]\nreverse = [\"10.0.0.0/8\"]\n\
-         [store]\n{store}\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n\
          [api]\nlisten = \"{listen}\"\ntokens = {:?}\naudit = {:?}\n{}\n",
         folder.join("tokens.toml"),
         folder.join("audit.jsonl"),

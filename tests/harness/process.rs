@@ -85,15 +85,6 @@ impl Process {
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        self.status_kib("VmRSS:")
-    }
-
-    /// The most resident memory that it ever had, in KiB.
-    pub(crate) fn resident_max_kib(&self) -> u64 {
-        self.status_kib("VmHWM:")
-    }
-
-    fn status_kib(&self, field: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).unwrap_or_else(|error| {
             panic!(
@@ -102,11 +93,11 @@ impl Process {
                 self.output_tail()
             )
         });
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|rest| rest.split_whitespace().next());
         number
             .and_then(|text| text.parse().ok())
-            .unwrap_or_else(|| panic!("no {field} in {path}"))
+            .expect("VmRSS in /proc/PID/status")
     }
 
     /// CPU time used so far, in seconds, all threads together.

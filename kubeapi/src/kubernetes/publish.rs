@@ -3,12 +3,14 @@
 //! Keys that may differ wait in a queue, each once; [`Publisher::next_write`] looks at one after
 //! the other and gives those that do differ, so that of many changes only the newest state is
 //! written. A write is guarded by what the key held when it was last seen: whoever else wrote
-//! meanwhile is noticed, seen, and looked at again. A removal waits for what was to be put before it.
+//! meanwhile is noticed, seen, and looked at again. A removal waits for what was to be put before
+//! it.
 //!
 //! Nothing is written before every kind of object and the store itself have been listed completely
-//! once, and again when this process begins to lead: before that, an absent object proves nothing. Then, after every further complete list of
-//! the store and whenever this process begins to lead, every key is looked at: keys of this cluster
-//! that no object accounts for are removed there. Keys of other clusters are not seen here.
+//! once, and the objects again when this process begins to lead: before that, an absent object
+//! proves nothing. Then, and after every further complete list of the store, every key is looked
+//! at: keys of this cluster that no object accounts for are removed there. Keys of other clusters
+//! are not seen here.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

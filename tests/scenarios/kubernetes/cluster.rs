@@ -10,7 +10,7 @@ use super::stand_in::StandIn;
 /// An API server with objects.
 pub(crate) enum Cluster {
     StandIn(StandIn),
-    Real(RealServer),
+    Real(Box<RealServer>),
 }
 
 impl Cluster {
@@ -20,7 +20,7 @@ impl Cluster {
         scenario(&cluster);
         drop(cluster);
         match RealServer::start() {
-            Some(server) => scenario(&Cluster::Real(server)),
+            Some(server) => scenario(&Cluster::Real(Box::new(server))),
             None => say_skipped(),
         }
     }

@@ -3,43 +3,23 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::cluster::Cluster;
-use super::objects::{annotated, namespace, service};
-use super::programs::{ControlPlane, Programs};
+use super::objects::{namespace, service};
+use super::programs::ControlPlane;
 use super::stand_in::{StandIn, Streaming, Times};
-use crate::harness::fixture::{numbered_address, numbered_name};
+use super::unchanged::{NAMES, OPEN_ZONE, start};
+use crate::harness::fixture::numbered_address;
 use crate::harness::poll;
 use crate::harness::prober::Prober;
 
-/// Names that never change.
-pub(crate) const NAMES: u32 = 1000;
-
-/// Services with the names that the prober asks for.
-fn unchanged() -> impl Iterator<Item = Value> {
-    (0..NAMES).map(|number| {
-        let address = numbered_address(number);
-        let service = service(&format!("prod/n{number}"), &[&address], &["http/TCP/80"]);
-        annotated(service, "containerdns.io/hostname", &numbered_name(number))
-    })
-}
+/// So slowly that it can be killed in the middle.
+const SLOWLY: &str = "writes_per_s_max = 400";
 
 fn stand_in(cluster: &Cluster) -> &StandIn {
     match cluster {
         Cluster::StandIn(stand_in) => stand_in,
         Cluster::Real(_) => unreachable!("the server breaks at the push of a button"),
     }
-}
-
-/// A stand-in with all unchanged names, watched and answered.
-pub(crate) fn start(lines: &str) -> (Cluster, Programs) {
-    let cluster = Cluster::StandIn(StandIn::start());
-    cluster.apply(&namespace("prod"));
-    unchanged().for_each(|object| cluster.apply(&object));
-    let programs = Programs::start(&cluster, lines);
-    programs.settle(&cluster, 1);
-    (cluster, programs)
 }
 
 /// A way to break; while it is broken one service goes and another comes.
@@ -152,7 +132,7 @@ fn a_token_that_changed_is_read_again() {
 
 #[test]
 fn killed_in_the_middle_of_a_publish_it_ends_what_it_began() {
-    let (cluster, mut programs) = start("writes_per_s_max = 400");
+    let (cluster, mut programs) = start(SLOWLY);
     let prober = Prober::start(programs.server.dns, NAMES);
     let new = |number: u32| {
         let address = numbered_address(NAMES + number);
@@ -173,8 +153,11 @@ fn killed_in_the_middle_of_a_publish_it_ends_what_it_began() {
         cluster.delete(&new(500 * round));
         let revision = programs.etcd.put("/elsewhere", "");
         programs.etcd.compact(revision);
-        programs.plane =
-            ControlPlane::start(&cluster, programs.etcd.client(), "writes_per_s_max = 400");
+        programs.plane = ControlPlane::start(
+            &cluster,
+            programs.etcd.client(),
+            &format!("{OPEN_ZONE}\n{SLOWLY}"),
+        );
     }
     programs.plane.wait_ready();
     let missing = || {

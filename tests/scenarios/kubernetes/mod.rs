@@ -8,7 +8,6 @@
 mod changes;
 mod cluster;
 mod faults;
-mod measure;
 mod names;
 mod objects;
 mod programs;
@@ -18,3 +17,4 @@ mod shop;
 #[expect(dead_code, reason = "its own tests use the rest of it")]
 #[path = "../../../kubeapi/tests/stand_in/mod.rs"]
 mod stand_in;
+mod unchanged;

@@ -19,7 +19,8 @@ const RIGHT_LIMIT: Duration = Duration::from_secs(5);
 fn every_name_of_the_specification_is_answered() {
     Cluster::each(|cluster| {
         cluster.apply_all(&shop::objects());
-        let main = "pods = \"verified\"\nexternal_zones = [\"pub.test\"]";
+        let main = "pods = \"verified\"\nexternal_zones = [\"pub.test\"]\n\
+                    hostname_zones = [\"t.test\", \"cluster.local\", \"pub.test\"]";
         let insecure = "pods = \"insecure\"\nignore_empty_services = true";
         let plain = "namespaces = [\"prod\", \"podns\", \"settled\"]";
         let servers = [("main", main), ("insecure", insecure), ("plain", plain)];

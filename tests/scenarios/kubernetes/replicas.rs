@@ -50,6 +50,57 @@ fn a_stopped_leader_is_replaced_and_writes_no_more() {
     assert!(second.leads());
 }
 
+/// What happened while it was stopped, it does not know when it begins to lead: nothing of that
+/// may be undone.
+#[test]
+fn a_replica_with_an_old_view_takes_no_name_away() {
+    let cluster = Cluster::StandIn(StandIn::start());
+    cluster.apply(&namespace("prod"));
+    let mut programs = Programs::start(&cluster, "");
+    wait_leads(&programs.plane);
+    let mut second = ControlPlane::start(&cluster, programs.etcd.client(), "");
+    second.wait_ready();
+    second.process.signal("STOP");
+    cluster.apply(&service("prod/new", &["10.20.0.1"], &[]));
+    let name = "new.prod.svc.cluster.local.";
+    programs.wait_answers(name, "A", &["10.20.0.1"]);
+    programs.plane.process.kill();
+    programs.etcd.delete_all(&[LEADER_KEY.to_owned()]);
+    second.process.signal("CONT");
+    let led = poll(TAKEOVER_LIMIT, || {
+        assert_eq!(programs.answers(name, "A"), ["10.20.0.1"]);
+        second.leads().then_some(())
+    });
+    assert!(led.is_some(), "{}", second.log());
+    cluster.apply(&service("prod/more", &["10.20.0.2"], &[]));
+    let more = "more.prod.svc.cluster.local.";
+    let seen = poll(TAKEOVER_LIMIT, || {
+        assert_eq!(programs.answers(name, "A"), ["10.20.0.1"]);
+        (programs.answers(more, "A") == ["10.20.0.2"]).then_some(())
+    });
+    assert!(seen.is_some(), "{}", second.log());
+}
+
+/// A planned end does not let the others wait for the end of the lease.
+#[test]
+fn one_that_ends_gives_up_the_lead() {
+    let cluster = Cluster::StandIn(StandIn::start());
+    cluster.apply(&namespace("prod"));
+    let mut programs = Programs::start(&cluster, "");
+    wait_leads(&programs.plane);
+    programs.plane.process.signal("TERM");
+    let ended = programs.plane.process.wait_exit(Duration::from_secs(5));
+    assert!(
+        ended.is_some_and(|status| status.success()),
+        "{}",
+        programs.plane.log()
+    );
+    let keys = programs
+        .etcd
+        .etcdctl(&["get", "--prefix", "--keys-only", LEADER_KEY]);
+    assert_eq!(keys.trim(), "", "the leader key stays");
+}
+
 /// A leader that does not know yet that it leads no more is refused by the store.
 #[test]
 fn a_leader_without_its_key_is_fenced() {

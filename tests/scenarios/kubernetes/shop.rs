@@ -131,7 +131,7 @@ fn annotated_services() -> Vec<Value> {
         annotated(
             service("prod/shop", &["10.20.0.82"]),
             "containerdns.io/hostname",
-            "shop.pub.test, www.example.org, web.prod.svc.cluster.local",
+            "shop.t.test, www.example.org, web.prod.svc.cluster.local, lbh.prod.pub.test, *.t.test",
         ),
     ]
 }

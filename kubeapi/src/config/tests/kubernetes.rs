@@ -285,10 +285,7 @@ fn the_role_is_given_what_is_written() {
             clusterset_zones: [],
             external_zones: [],
             external_source: Any,
-            hostname_zones: [
-                z.test.,
-                y.test.,
-            ],
+            hostname_zones: [],
             reverse: [
                 2.0.192.in-addr.arpa.,
             ],

@@ -90,6 +90,7 @@ struct Bench {
 
 /// A candidate that runs, and what it says.
 struct Running {
+    fitness: watch::Sender<Fitness>,
     terms: watch::Receiver<Option<Term>>,
     refused: watch::Sender<Revision>,
     line: watch::Sender<State>,
@@ -111,12 +112,15 @@ impl Bench {
                 lease_s,
             }),
             key: leader_key("c"),
+            cluster_key: cluster_key("c"),
             identity: identity.into(),
         };
         let (sender, terms) = watch::channel(None);
         let (refused, refusals) = watch::channel(0);
-        tokio::spawn(candidate.run(sender, refusals));
+        let (fitness, fitness_seen) = watch::channel(Fitness::Fit(Some("uid".into())));
+        tokio::spawn(candidate.run(sender, refusals, fitness_seen));
         Running {
+            fitness,
             terms,
             refused,
             line,
@@ -289,4 +293,50 @@ async fn a_candidate_waits_for_a_store_that_fails() {
     assert_eq!(first.term(), None);
     first.line.send_replace(State::Open);
     first.leads().await;
+}
+
+/// One that does not know what there is gives way to one that does.
+#[tokio::test]
+async fn only_the_fit_lead() {
+    let bench = Bench::new();
+    let mut first = bench.candidate("first", LEASE_S);
+    let led = first.terms.wait_for(Option::is_some);
+    timeout(LONG, led).await.expect("in time").expect("it runs");
+    let mut second = bench.candidate("second", LEASE_S);
+    first.fitness.send_replace(Fitness::Unfit);
+    let led = second.terms.wait_for(Option::is_some);
+    timeout(LONG, led).await.expect("in time").expect("it runs");
+    assert!(first.terms.borrow().is_none());
+    second.fitness.send_replace(Fitness::Ending);
+    let gone = second.terms.wait_for(Option::is_none);
+    timeout(LONG, gone).await.expect("in time").ok();
+    assert!(first.terms.borrow().is_none(), "unfit as it is");
+    first.fitness.send_replace(Fitness::Fit(None));
+    let led = first.terms.wait_for(Option::is_some);
+    timeout(LONG, led).await.expect("in time").expect("it runs");
+}
+
+/// Two clusters by mistake under one name: the second must not remove the names of the first.
+#[tokio::test]
+async fn another_cluster_of_that_name_does_not_lead() {
+    let bench = Bench::new();
+    let put = Operation::Put {
+        key: cluster_key("c"),
+        value: b"another".to_vec(),
+        lease: None,
+    };
+    let put = bench.store.transact(&[], &[put]).await;
+    put.expect("the store works");
+    let mut candidate = bench.candidate("first", LEASE_S);
+    let led = candidate.terms.wait_for(Option::is_some);
+    let early = timeout(Duration::from_millis(500), led).await.is_ok();
+    assert!(!early, "it leads");
+    let key = cluster_key("c");
+    let delete = Operation::Delete { key: key.clone() };
+    let deleted = bench.store.transact(&[], &[delete]).await;
+    deleted.expect("the store works");
+    let led = candidate.terms.wait_for(Option::is_some);
+    timeout(LONG, led).await.expect("in time").expect("it runs");
+    let page = bench.store.list_page(&key, None, None).await;
+    assert_eq!(page.expect("a list").pairs[0].value, b"uid");
 }

@@ -95,7 +95,7 @@ impl FakeStore {
                 }
                 Next::TooLarge(key) => told += &format!("too large {}\n", short(&key)),
                 Next::Same => {}
-                Next::Idle => return told,
+                Next::Idle | Next::Blocked => return told,
             }
         }
     }
@@ -148,6 +148,11 @@ fn list(publisher: &mut Publisher, kind: ObjectKind, objects: &[Value]) {
         publisher.change(Change::InitApplied(Box::new(object(value))));
     }
     publisher.change(Change::InitDone(kind));
+}
+
+/// Before every list of a test.
+fn long_ago() -> Instant {
+    Instant::now() - std::time::Duration::from_secs(60)
 }
 
 /// Complete lists of everything: the namespace `prod`, services, slices.

@@ -155,7 +155,7 @@ fn deleting_what_is_not_there_changes_nothing() {
 #[test]
 fn keys_tell_their_kind_of_object() {
     let index = index(&settings(), []);
-    let kind = |key: &str| index.kind_of_key(key.as_bytes());
+    let kind = |key: &str| index.object_of_key(key.as_bytes()).map(|id| id.kind);
     assert_eq!(
         kind("/containerdns-kube/c/services/prod/web"),
         Some(ObjectKind::Service)
@@ -181,7 +181,7 @@ fn keys_tell_their_kind_of_object() {
         assert_eq!(index.value(other.as_bytes()), Ok(None), "{other}");
     }
     assert_eq!(
-        index.kind_of_key(b"/containerdns-kube/c/services/prod/\xff"),
+        index.object_of_key(b"/containerdns-kube/c/services/prod/\xff"),
         None
     );
 }
@@ -208,7 +208,7 @@ fn the_time_of_the_change_is_that_of_the_slice() {
 fn told(index: &mut Index) -> Vec<String> {
     let refusals = index.take_refusals().into_iter();
     refusals
-        .map(|(id, refusal)| format!("{} {}", id.name, refusal.message))
+        .map(|one| format!("{} {}", one.id.name, one.refusal.message))
         .collect()
 }
 

@@ -113,7 +113,7 @@ proptest! {
         all.push(namespace(&namespace_name));
         let mut index = index(&everything(), &all);
         for key in index.keys() {
-            let _ = (index.value(&key), index.kind_of_key(&key), index.triggered_at(&key));
+            let _ = (index.value(&key), index.object_of_key(&key), index.triggered_at(&key));
         }
         for value in &all {
             index.delete(&object(value).id());

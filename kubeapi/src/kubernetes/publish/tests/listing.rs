@@ -20,7 +20,7 @@ fn nothing_is_written_before_everything_is_listed() {
     list(&mut publisher, ObjectKind::Service, &[web("10.96.0.1")]);
     publisher.change(applied(&slice("a", "web", "", "10.1.0.1")));
     publisher.change(Change::Init(ObjectKind::EndpointSlice));
-    publisher.begin();
+    assert!(!publisher.begin(long_ago()), "all lists are fresh");
     publisher.look_at_all();
     assert_eq!(waits(&publisher), "EndpointSlice");
     assert_eq!(publisher.next_write(), Next::Idle);
@@ -161,7 +161,7 @@ fn keys_that_are_none_of_ours_are_left_alone() {
         Some(b"y".to_vec()),
     );
     publisher.news(store.listed());
-    publisher.begin();
+    assert!(!publisher.begin(long_ago()), "all lists are fresh");
     assert_eq!(store.write_all(&mut publisher), "");
     assert_eq!(store.pairs.len(), 8);
 }
@@ -227,4 +227,44 @@ fn a_store_that_was_restored_is_compared_anew() {
             "put services/prod/web at 3"
         ]
     );
+}
+
+/// One that was stopped, or cut off from the API server, has old lists: what it does not know must
+/// not be removed.
+#[test]
+fn who_begins_to_lead_with_old_lists_writes_nothing_before_new_ones() {
+    let (mut publisher, mut store) = settled();
+    store.put("services/prod/new", b"of the former leader");
+    publisher.news(store.listed());
+    publisher.change(Change::Init(ObjectKind::Service));
+    assert!(publisher.begin(Instant::now()), "lists must be made again");
+    assert!(!publisher.is_complete());
+    assert_eq!(publisher.next_write(), Next::Idle);
+    // A list that was under way began too early, too.
+    publisher.change(Change::InitDone(ObjectKind::Service));
+    assert!(!publisher.is_complete());
+    list_all(
+        &mut publisher,
+        &[web("10.96.0.1"), service("new", "10.96.0.2", "")],
+        &[],
+    );
+    assert!(publisher.is_complete());
+    assert_eq!(
+        store.write_all(&mut publisher),
+        "put services/prod/new at 4\n"
+    );
+}
+
+#[test]
+fn who_does_not_lead_keeps_no_queue() {
+    let (mut publisher, _) = settled();
+    for number in 0..100 {
+        let new = service(&format!("s{number}"), "10.96.1.1", "");
+        publisher.change(applied(&new));
+        publisher.change(deleted(&new));
+    }
+    assert_eq!(publisher.queue_len(), 100);
+    publisher.pause();
+    assert_eq!(publisher.queue_len(), 0);
+    assert!(idle(&mut publisher));
 }

@@ -214,7 +214,7 @@ fn a_new_leader_looks_at_everything() {
     // Another leads meanwhile: nothing is taken from the queue here.
     store.put("services/prod/stale", b"of the former leader");
     publisher.news(store.changed("services/prod/stale"));
-    publisher.begin();
+    assert!(!publisher.begin(long_ago()), "all lists are fresh");
     assert_eq!(
         publisher.queue_len(),
         5,
@@ -238,9 +238,48 @@ fn a_write_of_the_former_term_is_looked_at_when_it_lands() {
     let (mut publisher, mut store) = settled();
     publisher.change(applied(&web("10.96.0.2")));
     let first = write(&mut publisher);
-    publisher.begin();
+    assert!(!publisher.begin(long_ago()), "all lists are fresh");
     assert!(idle(&mut publisher), "it is under way");
     publisher.failed(&first);
+    assert_eq!(
+        store.write_all(&mut publisher),
+        "put services/prod/web at 3\n"
+    );
+}
+
+#[test]
+fn a_removal_waits_for_what_was_to_be_put_before_it() {
+    let (mut publisher, mut store) = settled();
+    publisher.change(applied(&service("db", "None", "")));
+    publisher.change(applied(&slice("a", "db", "", "10.1.0.1")));
+    store.write_all(&mut publisher);
+    // One slice takes the place of another.
+    publisher.change(applied(&slice("b", "db", "", "10.1.0.2")));
+    publisher.change(deleted(&slice("a", "db", "", "10.1.0.1")));
+    let put = write(&mut publisher);
+    assert_eq!(line(&put), "put endpointslices/prod/b absent");
+    assert_eq!(publisher.next_write(), Next::Blocked);
+    publisher.failed(&put);
+    let put = write(&mut publisher);
+    assert_eq!(
+        line(&put),
+        "put endpointslices/prod/b absent",
+        "it keeps its place"
+    );
+    assert_eq!(publisher.next_write(), Next::Blocked);
+    store.commit(&mut publisher, &put);
+    let delete = write(&mut publisher);
+    assert!(line(&delete).starts_with("delete endpointslices/prod/a"));
+}
+
+#[test]
+fn a_write_that_is_given_up_is_not_tried_again_by_itself() {
+    let (mut publisher, mut store) = settled();
+    publisher.change(applied(&web("10.96.0.2")));
+    let first = write(&mut publisher);
+    publisher.given_up(&first);
+    assert!(idle(&mut publisher));
+    publisher.news(store.listed());
     assert_eq!(
         store.write_all(&mut publisher),
         "put services/prod/web at 3\n"

@@ -1,7 +1,15 @@
-//! Figures of large clusters. Not tests: they print, and nothing depends on how fast they are.
+//! Figures of large clusters: what a changed endpoint costs, how long a first publish takes, how
+//! much memory it needs. It prints, and nothing depends on how fast it is.
 //!
-//! `cargo build --release --workspace` and then
-//! `cargo test --release --test scenarios -- --ignored measure --nocapture --test-threads 1`.
+//! `cargo build --release --workspace && cargo bench --bench large_clusters`: the programs of the
+//! scenarios, over the stand-in for an API server and a real etcd. Everything shares the machine,
+//! the load generator too: it says itself when it was late.
+
+#[expect(dead_code, reason = "the scenarios use the rest of it")]
+#[path = "../../tests/harness/mod.rs"]
+mod harness;
+#[expect(dead_code, unused_imports, reason = "the scenarios use the rest of it")]
+mod kubernetes;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,25 +20,28 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::cluster::Cluster;
-use super::faults::{NAMES, start};
-use super::objects::{namespace, service, slice};
-use super::programs::{ControlPlane, Programs};
-use super::stand_in::StandIn;
-use crate::harness::exchange::{receive, udp_socket};
-use crate::harness::fixture::{numbered_address, numbered_name};
-use crate::harness::poll;
-use crate::harness::query::Query;
-use crate::harness::reply::Reply;
-use crate::harness::server::{PROGRAM, Server, Settings};
+use harness::exchange::{receive, udp_socket};
+use harness::fixture::{numbered_address, numbered_name};
+use harness::poll;
+use harness::query::Query;
+use harness::reply::Reply;
+use harness::server::{PROGRAM, Server, Settings};
+use kubernetes::cluster::Cluster;
+use kubernetes::objects::{namespace, service, slice};
+use kubernetes::programs::{ControlPlane, Programs};
+use kubernetes::stand_in::StandIn;
+use kubernetes::unchanged::{NAMES, start};
 
 const HTTP: &[&str] = &["http/TCP/80"];
 const FLIPS: usize = 1000;
 const SLICES: usize = 50;
 const ENDPOINTS: usize = 100;
 
-#[test]
-#[ignore = "prints figures"]
+fn main() {
+    measure_ten_thousand_services_and_a_hundred_thousand_endpoints();
+    measure_flips_of_one_endpoint_of_five_thousand();
+}
+
 fn measure_flips_of_one_endpoint_of_five_thousand() {
     let (cluster, programs) = start("writes_per_s_max = 10000");
     cluster.apply(&service("prod/big", &["None"], HTTP));
@@ -116,8 +127,6 @@ fn load(programs: &Programs, duration_s: u32) -> Child {
         .expect("start the load generator")
 }
 
-#[test]
-#[ignore = "prints figures"]
 fn measure_ten_thousand_services_and_a_hundred_thousand_endpoints() {
     let cluster = Cluster::StandIn(StandIn::start());
     cluster.apply(&namespace("prod"));
@@ -138,7 +147,7 @@ fn measure_ten_thousand_services_and_a_hundred_thousand_endpoints() {
         let endpoints: Vec<&str> = endpoints.iter().map(String::as_str).collect();
         cluster.apply(&slice(&name, "a", HTTP, &endpoints));
     }
-    let etcd = crate::harness::etcd::Etcd::start();
+    let etcd = harness::etcd::Etcd::start();
     let began = Instant::now();
     let plane = ControlPlane::start(&cluster, etcd.client(), "writes_per_s_max = 100000");
     let written = poll(Duration::from_secs(300), || {
@@ -154,10 +163,9 @@ fn measure_ten_thousand_services_and_a_hundred_thousand_endpoints() {
     let began = Instant::now();
     let server = Server::start(&settings);
     say(&format!(
-        "first publish {took:?}, {bytes} octets; control plane {} MB ({} MB at most); DNS server \
+        "first publish {took:?}, {bytes} octets; control plane {} MB; DNS server \
          ready after {:?}, {} MB with two cores, {} names",
         plane.process.resident_kib() / 1024,
-        plane.process.resident_max_kib() / 1024,
         began.elapsed(),
         server.process.resident_kib() / 1024,
         server.metrics().sum("containerdns_names"),

@@ -17,6 +17,9 @@ use tracing_subscriber::EnvFilter;
 const EXIT_PROBLEMS: u8 = 2;
 /// What to log, in the syntax of `EnvFilter`: `debug`, `info,containerdns_kubeapi=debug`.
 const LOG_VARIABLE: &str = "CONTAINERDNS_LOG";
+/// What is logged unless that says otherwise: not each failed request of the Kubernetes client,
+/// which is told once a minute here.
+const LOG_DEFAULT: &str = "info,kube_client=off,kube_runtime=off";
 
 /// Control plane of ContainerDNS: names of a Kubernetes cluster, and the REST API over the store.
 #[derive(Parser)]
@@ -46,9 +49,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs to standard error, from `info` on unless [`LOG_VARIABLE`] says otherwise.
+/// Logs to standard error, as [`LOG_DEFAULT`] says unless [`LOG_VARIABLE`] says otherwise.
 fn start_log() {
-    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE);
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

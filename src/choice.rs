@@ -3,9 +3,9 @@
 //! The hot path's part of load balancing: no state, no memory but one word of random numbers a
 //! core.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::table::{Policy, RRset};
+use crate::table::{Policy, RECORD_FIXED_LEN, RRset};
 
 /// The records to send: `count` of them from the `start`-th on, past the end back to the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Spread {
     }
 }
 
-/// Chooses for one client.
-pub fn choose(rrset: &RRset, client: IpAddr, spread: &mut Spread) -> Choice {
+/// Chooses for one source: see [`Sources::of`].
+pub fn choose(rrset: &RRset, source: IpAddr, spread: &mut Spread) -> Choice {
     let count = usize::from(rrset.count);
     if count < 2 {
         return Choice { start: 0, count };
@@ -52,28 +52,105 @@ pub fn choose(rrset: &RRset, client: IpAddr, spread: &mut Spread) -> Choice {
             count: 1,
         },
         Policy::Sticky => Choice {
-            start: rendezvous(rrset, client),
+            start: rendezvous(rrset, source),
             count: 1,
+        },
+        Policy::Weighted => Choice {
+            start: weighted(rrset, spread),
+            count: 1,
+        },
+        Policy::Subset(len) => Choice {
+            start: successor(rrset, source),
+            count: count.min(len.get().into()),
         },
     }
 }
 
-/// Rendezvous hashing: the record whose hash together with the client's address is highest. When
-/// one of n records comes or goes, one in n clients moves.
-fn rendezvous(rrset: &RRset, client: IpAddr) -> usize {
-    let client = match client {
+/// Which clients are one source: those with the same first bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    v4_mask: u32,
+    v6_mask: u128,
+}
+
+impl Sources {
+    /// Sources of these prefix lengths, at most 32 and 128 bits.
+    pub fn new(v4_bits: u8, v6_bits: u8) -> Sources {
+        let (v4_bits, v6_bits) = (u32::from(v4_bits.min(32)), u32::from(v6_bits.min(128)));
+        Sources {
+            v4_mask: u32::MAX.checked_shl(32 - v4_bits).unwrap_or(0),
+            v6_mask: u128::MAX.checked_shl(128 - v6_bits).unwrap_or(0),
+        }
+    }
+
+    /// The source that a client belongs to, as an address.
+    pub fn of(self, client: IpAddr) -> IpAddr {
+        match client {
+            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & self.v4_mask).into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & self.v6_mask).into(),
+        }
+    }
+}
+
+/// A record at random, each as often as its weight says.
+fn weighted(rrset: &RRset, spread: &mut Spread) -> usize {
+    let sums = rrset.weights.as_deref().map_or(&[][..], |sums| &sums[..]);
+    match sums.last() {
+        Some(all) if *all > 0 => {
+            let drawn = spread.below(*all as usize) as u32;
+            sums.partition_point(|sum| *sum <= drawn)
+        }
+        // Nobody has a weight: all are equal.
+        _ => spread.below(rrset.count.into()),
+    }
+}
+
+/// The place of RDATA on the ring of a subset.
+pub fn ring_place(rdata: &[u8]) -> u64 {
+    rdata
+        .iter()
+        .fold(0, |state, octet| mix(state ^ u64::from(*octet)))
+}
+
+/// The first record at or behind the source's place on the ring, past its end the first of all.
+/// When a record comes or goes, only the sources whose subset it is in notice.
+fn successor(rrset: &RRset, source: IpAddr) -> usize {
+    let wanted = source_place(source);
+    let place = |record: &[u8]| ring_place(record.get(RECORD_FIXED_LEN..).unwrap_or_default());
+    let count = usize::from(rrset.count);
+    let start = match usize::from(rrset.record_len) {
+        0 => rrset.records().position(|record| place(record) >= wanted),
+        length => {
+            let (mut low, mut high) = (0, count);
+            while low < high {
+                let middle = (low + high) / 2;
+                let record = rrset.wire.get(middle * length..(middle + 1) * length);
+                match place(record.unwrap_or_default()) < wanted {
+                    true => low = middle + 1,
+                    false => high = middle,
+                }
+            }
+            Some(low)
+        }
+    };
+    start.filter(|start| *start < count).unwrap_or(0)
+}
+
+fn source_place(source: IpAddr) -> u64 {
+    let bits = match source {
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
     };
-    let client = mix(client as u64 ^ mix((client >> 64) as u64));
+    mix(bits as u64 ^ mix((bits >> 64) as u64))
+}
+
+/// Rendezvous hashing: the record whose hash together with the source is highest. When one of n
+/// records comes or goes, one in n sources moves.
+fn rendezvous(rrset: &RRset, source: IpAddr) -> usize {
+    let source = source_place(source);
     let weight = |record: &[u8]| {
-        let rdata = record
-            .get(crate::table::RECORD_FIXED_LEN..)
-            .unwrap_or_default();
-        let rdata = rdata
-            .iter()
-            .fold(0, |state, octet| mix(state ^ u64::from(*octet)));
-        mix(client ^ rdata)
+        let rdata = record.get(RECORD_FIXED_LEN..).unwrap_or_default();
+        mix(source ^ ring_place(rdata))
     };
     let weighed = rrset
         .records()
@@ -92,7 +169,7 @@ fn mix(value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::num::NonZeroU8;
 
     use super::*;
     use crate::table::rtype;
@@ -141,5 +218,101 @@ mod tests {
             counts.iter().all(|count| (850..1_150).contains(count)),
             "{counts:?}"
         );
+    }
+
+    fn ring(last_octets: &[u8], len: u8) -> RRset {
+        let rdata = last_octets.iter().map(|last| [10, 0, 0, *last]);
+        let mut rdata: Vec<[u8; 4]> = rdata.collect();
+        rdata.sort_by_key(|rdata| ring_place(rdata));
+        let policy = Policy::Subset(NonZeroU8::new(len).unwrap());
+        RRset::new(rtype::A, 30, policy, rdata.iter().map(|rdata| &rdata[..]))
+    }
+
+    fn subset(rrset: &RRset, client: u32) -> Vec<u8> {
+        let client = Ipv4Addr::from(client).into();
+        let choice = choose(rrset, client, &mut Spread::new(1));
+        let records = rrset.records_from(choice.start).take(choice.count);
+        records.map(|record| *record.last().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_source_keeps_its_subset_while_the_records_of_it_stay() {
+        let all: Vec<u8> = (0..200).collect();
+        let without: Vec<u8> = (0..200).filter(|last| *last != 77).collect();
+        let (before, after) = (ring(&all, 8), ring(&without, 8));
+        let mut counts = [0u32; 200];
+        for client in 0..10_000 {
+            let chosen = subset(&before, client);
+            assert_eq!(chosen.len(), 8);
+            chosen
+                .iter()
+                .for_each(|last| counts[usize::from(*last)] += 1);
+            match chosen.contains(&77) {
+                false => assert_eq!(chosen, subset(&after, client)),
+                true => {
+                    let kept = chosen.iter().filter(|last| **last != 77);
+                    let now = subset(&after, client);
+                    assert!(kept.clone().all(|last| now.contains(last)));
+                }
+            }
+        }
+        // On average 400 each; how even it is depends on the size of the subset.
+        assert!(
+            counts.iter().all(|count| (80..1200).contains(count)),
+            "{counts:?}"
+        );
+        assert_eq!(subset(&ring(&[1, 2, 3], 8), 5).len(), 3);
+    }
+
+    #[test]
+    fn weights_say_how_often() {
+        let mut rrset = addresses(Policy::Weighted, &[0, 1, 2, 3]);
+        rrset.weights = Some(Box::new(vec![10, 10, 40, 100]));
+        let mut spread = Spread::new(7);
+        let mut counts = [0; 4];
+        for client in 0..10_000 {
+            counts[usize::from(chosen(&rrset, client, &mut spread))] += 1;
+        }
+        assert!((900..1_100).contains(&counts[0]), "{counts:?}");
+        assert_eq!(counts[1], 0, "weight 0 beside others");
+        assert!((2_800..3_200).contains(&counts[2]), "{counts:?}");
+        rrset.weights = Some(Box::new(vec![0, 0, 0, 0]));
+        let drawn = (0..100).map(|client| chosen(&rrset, client, &mut spread));
+        let drawn: std::collections::HashSet<u8> = drawn.collect();
+        assert_eq!(drawn.len(), 4, "all without weight are equal");
+    }
+
+    #[test]
+    fn records_of_several_lengths_are_on_the_ring_too() {
+        let rdata: [&[u8]; 3] = [b"a", b"bb", b"ccc"];
+        let mut sorted = rdata.to_vec();
+        sorted.sort_by_key(|rdata| ring_place(rdata));
+        let one = Policy::Subset(NonZeroU8::MIN);
+        let rrset = RRset::new(rtype::SRV, 30, one, sorted.iter().copied());
+        assert_eq!(rrset.record_len, 0);
+        let starts: std::collections::HashSet<usize> = (0..1000u32)
+            .map(|client| choose(&rrset, Ipv4Addr::from(client).into(), &mut Spread::new(1)).start)
+            .collect();
+        assert_eq!(starts.len(), 3);
+    }
+
+    #[test]
+    fn clients_of_one_prefix_are_one_source() {
+        let source = |sources: Sources, client: &str| sources.of(client.parse().unwrap());
+        let wide = Sources::new(24, 56);
+        assert_eq!(source(wide, "10.1.2.3"), source(wide, "10.1.2.250"));
+        assert_ne!(source(wide, "10.1.2.3"), source(wide, "10.1.3.3"));
+        assert_eq!(
+            source(wide, "fd00:1:2:3::4"),
+            source(wide, "fd00:1:2:ff::5")
+        );
+        assert_ne!(
+            source(wide, "fd00:1:2:3::4"),
+            source(wide, "fd00:1:2:103::4")
+        );
+        let single = Sources::new(32, 128);
+        assert_ne!(source(single, "10.1.2.3"), source(single, "10.1.2.4"));
+        let one = Sources::new(0, 0);
+        assert_eq!(source(one, "10.1.2.3"), source(one, "192.0.2.1"));
     }
 }

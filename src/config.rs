@@ -15,15 +15,16 @@ mod sections;
 mod values;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::{Format, Name};
 use toml::de::DeTable;
 
 pub use self::reader::{Problem, Problems};
 use self::reader::{Report, Section};
-use crate::table::Policy;
 
 /// Size of a configuration file at most: far above any real one, far below what hurts.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -125,11 +126,15 @@ pub struct Prefix {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Order and choice of addresses, unless a zone or a name has its own.
-    pub policy: Policy,
+    pub policy: AnswerPolicy,
     /// Policies of whole zones: each one of ours.
-    pub zone_policies: Vec<(Name, Policy)>,
+    pub zone_policies: Vec<(Name, AnswerPolicy)>,
     /// Policies of single names, which win over their zone's.
-    pub name_policies: Vec<(Name, Policy)>,
+    pub name_policies: Vec<(Name, AnswerPolicy)>,
+    /// Records of a subset.
+    pub subset_len: NonZeroU8,
+    /// First bits of a client's IPv4 and IPv6 address that say which source it is.
+    pub source_bits: [u8; 2],
     /// Size of UDP responses at most, in octets.
     pub udp_payload_max: u16,
     /// TTL of records that have none.

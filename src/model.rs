@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use containerdns_schema::format::{Contribution, Group};
@@ -44,6 +45,8 @@ pub struct ModelSettings {
     pub reverse: HashSet<ZoneId>,
     /// TTL of records without one.
     pub ttl_default_s: u32,
+    /// Records of a subset, where the policy is that.
+    pub subset_len: NonZeroU8,
     /// Policy where neither name nor zone has one.
     pub policy: Policy,
     /// Policies of zones.
@@ -150,6 +153,7 @@ struct Held {
     rtype: u16,
     origin: Origin,
     ttl_s: Option<u32>,
+    weight: Option<u16>,
     rdata: Box<[u8]>,
     group: Option<Box<Group>>,
 }

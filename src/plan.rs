@@ -6,15 +6,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use containerdns_schema::Name;
+use containerdns_schema::format::AnswerPolicy;
 use containerdns_store::etcd::{EtcdOptions, TlsFiles};
 
+use crate::choice::Sources;
 use crate::config::{self, Config, Core};
 use crate::cookie::CookieSecrets;
 use crate::fan_out::DELTAS_MAX;
 use crate::model::ModelSettings;
 use crate::shard::ShardOptions;
 use crate::sync::{HOLD, Routes, SyncOptions};
-use crate::table::{Soa, Zone, ZoneId, Zones};
+use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
 use crate::tcp::TcpOptions;
 use crate::tcp::limits::ConnectionLimits;
 use crate::wire;
@@ -45,6 +47,7 @@ impl Plan {
             let place = zones.0.iter().position(|zone| *zone.apex == *apex.wire());
             place.map(|place| ZoneId(place as u16))
         };
+        let policy = |named: &AnswerPolicy| Policy::new(*named, answer.subset_len);
         let model = ModelSettings {
             reverse: config
                 .reverse
@@ -52,22 +55,24 @@ impl Plan {
                 .filter_map(zone_id)
                 .collect::<HashSet<_>>(),
             ttl_default_s: answer.ttl_default_s,
-            policy: answer.policy,
+            subset_len: answer.subset_len,
+            policy: policy(&answer.policy),
             zone_policies: answer
                 .zone_policies
                 .iter()
-                .filter_map(|(zone, chosen)| Some((zone_id(zone)?, *chosen)))
+                .filter_map(|(zone, chosen)| Some((zone_id(zone)?, policy(chosen))))
                 .collect::<HashMap<_, _>>(),
             name_policies: answer
                 .name_policies
                 .iter()
-                .map(|(name, chosen)| (name.clone(), *chosen))
+                .map(|(name, chosen)| (name.clone(), policy(chosen)))
                 .collect(),
             server_addresses: server_addresses(config),
             zones: zones.clone(),
         };
         let settings = Settings {
             udp_payload_max: answer.udp_payload_max,
+            sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),
             cookies: CookieSecrets::new(answer.cookie_secrets.clone(), random),

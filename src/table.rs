@@ -7,8 +7,10 @@
 //! suit an answer to the very name asked as they are; `response` writes others (CNAME targets,
 //! additional records, RDATA names to compress) from the same octets.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
+
+use containerdns_schema::format::AnswerPolicy;
 
 /// DNS types that the packet path treats in its own way (IANA "DNS parameters").
 #[allow(missing_docs, reason = "the names are the definition")]
@@ -108,6 +110,24 @@ pub enum Policy {
     RandomOne,
     /// One record, always the same for a source address while it exists (rendezvous hashing).
     Sticky,
+    /// So many records, always the same ones for a source address while they exist. The RRset's
+    /// records are in the order of [`crate::choice::ring_place`].
+    Subset(NonZeroU8),
+    /// One record, at random by [`RRset::weights`].
+    Weighted,
+}
+
+impl Policy {
+    /// The policy that a configuration or a key names; `subset_len` is the size of a subset.
+    pub fn new(named: AnswerPolicy, subset_len: NonZeroU8) -> Policy {
+        match named {
+            AnswerPolicy::Rotate => Policy::Rotate,
+            AnswerPolicy::RandomOne => Policy::RandomOne,
+            AnswerPolicy::Sticky => Policy::Sticky,
+            AnswerPolicy::Subset => Policy::Subset(subset_len),
+            AnswerPolicy::Weighted => Policy::Weighted,
+        }
+    }
 }
 
 /// The records of one type at a node, ready to send.
@@ -121,6 +141,13 @@ pub struct RRset {
     pub record_len: u16,
     /// How to choose among the records; only A, AAAA and SRV have other than `Rotate`.
     pub policy: Policy,
+    /// Of `Weighted`: for each record its weight and those of all before it, added up. Boxed twice
+    /// so that it costs others little.
+    #[expect(
+        clippy::box_collection,
+        reason = "a pointer, where nearly every RRset has none"
+    )]
+    pub weights: Option<Box<Vec<u32>>>,
     /// The records, one after the other: `C0 0C`, type, class IN, TTL, RDLENGTH, RDATA
     /// (uncompressed). Never empty.
     pub wire: Box<[u8]>,
@@ -158,6 +185,7 @@ impl RRset {
             count,
             record_len,
             policy,
+            weights: None,
             wire: wire.into(),
         }
     }

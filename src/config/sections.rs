@@ -2,8 +2,10 @@
 //! contradictions between keys. Defaults are written here and nowhere else in the code.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
+use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::{Format, Name};
 
 use super::reader::Section;
@@ -12,7 +14,6 @@ use super::values::{
     path_to_write, reverse, seconds, secret, text, user,
 };
 use super::{Answer, Config, Core, Etcd, Listen, Login, Prefix, Soa, Store, StoreKind, Tcp, Tls};
-use crate::table::Policy;
 
 /// Zones, reverse prefixes and names with a policy at most, each. Zones are tried label by label,
 /// so the count costs memory only; more than this is a generated file gone wrong.
@@ -34,11 +35,15 @@ const TTL_MAX: u64 = i32::MAX as u64;
 /// A day, in seconds.
 const DAY_S: u64 = 86_400;
 
-const POLICIES: &[(&str, Policy)] = &[
-    ("rotate", Policy::Rotate),
-    ("random-one", Policy::RandomOne),
-    ("sticky", Policy::Sticky),
+const POLICIES: &[(&str, AnswerPolicy)] = &[
+    ("rotate", AnswerPolicy::Rotate),
+    ("random-one", AnswerPolicy::RandomOne),
+    ("sticky", AnswerPolicy::Sticky),
+    ("subset", AnswerPolicy::Subset),
+    ("weighted", AnswerPolicy::Weighted),
 ];
+/// Records of a subset unless given: with fewer, their load is uneven.
+const SUBSET_LEN: NonZeroU8 = NonZeroU8::new(8).expect("8 is not 0");
 const FORMATS: &[(&str, Format)] = &[
     ("containerdns", Format::ContainerDns),
     ("skydns", Format::SkyDns),
@@ -264,9 +269,17 @@ fn answer(section: Section<'_>, zones: &[Name], reverse: &[Name]) -> Answer {
         "is in none of zones; add one",
     );
     Answer {
-        policy: section.value("policy", Policy::Rotate, one_of(POLICIES)),
+        policy: section.value("policy", AnswerPolicy::Rotate, one_of(POLICIES)),
         zone_policies,
         name_policies,
+        subset_len: section
+            .optional("subset_len", integer(1..=255))
+            .and_then(|len: u8| NonZeroU8::new(len))
+            .unwrap_or(SUBSET_LEN),
+        source_bits: [
+            section.value("source_bits_v4", 32, integer(0..=32)),
+            section.value("source_bits_v6", 128, integer(0..=128)),
+        ],
         udp_payload_max: section.value("udp_payload_max", 1232, integer(512..=4096)),
         ttl_default_s: section.value("ttl_default_s", 30, integer(0..=TTL_MAX)),
         soa: soa(section.section("soa")),
@@ -284,7 +297,7 @@ fn policies(
     mut section: Section<'_>,
     fits: impl Fn(&Name) -> bool,
     misfits: &str,
-) -> Vec<(Name, Policy)> {
+) -> Vec<(Name, AnswerPolicy)> {
     let named = section.named_sections();
     if named.len() > NAMES_MAX {
         section.fail_whole(format!(
@@ -292,7 +305,7 @@ fn policies(
             named.len()
         ));
     }
-    let mut policies: Vec<(Name, Policy)> = Vec::new();
+    let mut policies: Vec<(Name, AnswerPolicy)> = Vec::new();
     for (key, named) in named {
         let policy = named.required("policy", one_of(POLICIES));
         match parse_name(key) {

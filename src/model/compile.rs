@@ -11,12 +11,15 @@ use std::sync::Arc;
 
 use super::hold::{self, MARK};
 use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, canonical};
+use crate::choice;
 use crate::delta::Change;
 use crate::table::{Kind, Node, Policy, RRset, Soa, rtype};
 use crate::wire;
 
 /// Records of one RRset at most: its count is 16 bits on the wire.
 const RRSET_RECORDS_MAX: usize = u16::MAX as usize;
+/// Weight of an address that has none: as that of SRV records in the store's formats.
+const WEIGHT_DEFAULT: u16 = 100;
 /// Name servers made for an apex at most: as many as a referral of 512 octets ever held.
 const NAME_SERVERS_MAX: usize = 13;
 
@@ -195,6 +198,7 @@ impl Model {
             rtype: rtype::NS,
             origin: Origin::Derived,
             ttl_s: None,
+            weight: None,
             rdata: canonical::to_wire(name).into(),
             group: None,
         };
@@ -205,7 +209,10 @@ impl Model {
         let named = self.name_policies.get(&state.canonical[..]).copied();
         let zoned = || self.settings.zone_policies.get(&state.zone).copied();
         named
-            .or_else(|| hold::marked_policy(&state.records))
+            .or_else(|| {
+                let marked = hold::marked_policy(&state.records)?;
+                Some(Policy::new(marked, self.settings.subset_len))
+            })
             .or_else(zoned)
             .unwrap_or(self.settings.policy)
     }
@@ -321,14 +328,35 @@ fn rrsets(mut chosen: Vec<&Held>, policy: Policy, ttl_default_s: u32) -> Box<[RR
             let mut rdata: Vec<&[u8]> = records.iter().map(|held| &held.rdata[..]).collect();
             rdata.dedup();
             rdata.truncate(RRSET_RECORDS_MAX);
-            let policy = match records[0].rtype {
-                rtype::A | rtype::AAAA | rtype::SRV => policy,
+            let policy = match (records[0].rtype, policy) {
+                (rtype::A | rtype::AAAA, policy) => policy,
+                // SRV tells its weights itself (RFC 2782).
+                (rtype::SRV, policy) if policy != Policy::Weighted => policy,
                 _ => Policy::Rotate,
             };
+            if let Policy::Subset(_) = policy {
+                rdata.sort_by_cached_key(|rdata| choice::ring_place(rdata));
+            }
             let ttl_s = ttls.min().unwrap_or(ttl_default_s);
-            RRset::new(records[0].rtype, ttl_s, policy, rdata.into_iter())
+            let weights = (policy == Policy::Weighted).then(|| weights(records));
+            RRset {
+                weights: weights.map(Box::new),
+                ..RRset::new(records[0].rtype, ttl_s, policy, rdata.into_iter())
+            }
         })
         .collect()
+}
+
+/// The weights of records in the order of their RDATA, added up. Of several keys with one address
+/// the largest counts.
+fn weights(records: &[&Held]) -> Vec<u32> {
+    let same = records.chunk_by(|a, b| a.rdata == b.rdata);
+    let sums = same.scan(0, |sum, same| {
+        let given = same.iter().filter_map(|held| held.weight).max();
+        *sum += u32::from(given.unwrap_or(WEIGHT_DEFAULT));
+        Some(*sum)
+    });
+    sums.take(RRSET_RECORDS_MAX).collect()
 }
 
 fn soa_of_rdata(rdata: &[u8], ttl_s: u32) -> Option<Soa> {

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use containerdns_schema::format::{AnswerPolicy, Contributed, Contribution, Mark, Reach};
 
 use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, canonical, compile, reverse};
-use crate::table::{Policy, rtype};
+use crate::table::rtype;
 
 /// The type of a [`Mark`] among the records of a name: no record has it.
 pub(super) const MARK: u16 = 0;
@@ -28,6 +28,7 @@ impl Model {
                         rtype,
                         origin,
                         ttl_s: None,
+                        weight: None,
                         rdata,
                         group: None,
                     },
@@ -52,6 +53,7 @@ impl Model {
             let Contributed {
                 record,
                 reach,
+                weight,
                 group,
             } = contributed;
             let name = canonical::from_wire(record.owner.wire());
@@ -60,6 +62,7 @@ impl Model {
                 rtype: record.rtype.0,
                 origin: Origin::Own,
                 ttl_s: record.ttl,
+                weight,
                 rdata: record.rdata.wire().into(),
                 group: group.map(Box::new),
             };
@@ -171,6 +174,8 @@ fn held_mark(key: u64, mark: Mark) -> Held {
         Mark::Policy(AnswerPolicy::Rotate) => (&[0][..], None),
         Mark::Policy(AnswerPolicy::RandomOne) => (&[1][..], None),
         Mark::Policy(AnswerPolicy::Sticky) => (&[2][..], None),
+        Mark::Policy(AnswerPolicy::Subset) => (&[3][..], None),
+        Mark::Policy(AnswerPolicy::Weighted) => (&[4][..], None),
         Mark::AddressNames { ttl_s } => (&[][..], Some(ttl_s)),
     };
     Held {
@@ -178,6 +183,7 @@ fn held_mark(key: u64, mark: Mark) -> Held {
         rtype: MARK,
         origin: Origin::Own,
         ttl_s,
+        weight: None,
         rdata: rdata.into(),
         group: None,
     }
@@ -185,13 +191,15 @@ fn held_mark(key: u64, mark: Mark) -> Held {
 
 /// The policy that the marks of a name give: of several the one that comes first in
 /// [`AnswerPolicy`], so that it does not matter which key was read first.
-pub(super) fn marked_policy(records: &[Held]) -> Option<Policy> {
+pub(super) fn marked_policy(records: &[Held]) -> Option<AnswerPolicy> {
     let marks = records.iter().filter(|held| held.rtype == MARK);
     let first = marks.filter_map(|held| held.rdata.first()).min()?;
     Some(match first {
-        0 => Policy::Rotate,
-        1 => Policy::RandomOne,
-        _ => Policy::Sticky,
+        0 => AnswerPolicy::Rotate,
+        1 => AnswerPolicy::RandomOne,
+        2 => AnswerPolicy::Sticky,
+        3 => AnswerPolicy::Subset,
+        _ => AnswerPolicy::Weighted,
     })
 }
 

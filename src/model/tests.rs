@@ -59,6 +59,7 @@ fn settings(apexes: &[&str]) -> ModelSettings {
         zones: Zones(apexes.iter().map(|apex| zone(apex)).collect()),
         reverse: reverse.map(|(place, _)| ZoneId(place as u16)).collect(),
         ttl_default_s: 30,
+        subset_len: NonZeroU8::new(2).unwrap(),
         policy: Policy::Rotate,
         zone_policies: HashMap::new(),
         name_policies: Vec::new(),
@@ -224,6 +225,8 @@ fn shown_rrset(rrset: &RRset) -> String {
         Policy::Rotate => "",
         Policy::RandomOne => " (random-one)",
         Policy::Sticky => " (sticky)",
+        Policy::Subset(_) => " (subset)",
+        Policy::Weighted => " (weighted)",
     };
     let rdata = rdata.collect::<Vec<_>>().join(", ");
     format!("{rtype} {ttl_s} {rdata}{policy}")

@@ -45,6 +45,7 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
     };
     let settings = Settings {
         udp_payload_max: 1232,
+        sources: Sources::new(32, 128),
         keepalive: 100,
         identity: identity.to_vec(),
         cookies: CookieSecrets::new(Vec::new(), [7; 16]),

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use containerdns::choice::Sources;
 use containerdns::cookie::CookieSecrets;
 use containerdns::delta::{Change, Delta};
 use containerdns::fan_out::{Core, FanOut};
@@ -68,6 +70,7 @@ fn model_settings() -> ModelSettings {
         zones: zones(),
         reverse: HashSet::from([ZoneId(1)]),
         ttl_default_s: 30,
+        subset_len: NonZeroU8::MIN,
         policy: Policy::Rotate,
         zone_policies: HashMap::new(),
         name_policies: Vec::new(),
@@ -93,6 +96,7 @@ pub(crate) fn key_routes() -> Routes {
 
 fn world() -> World {
     let settings = Settings {
+        sources: Sources::new(32, 128),
         udp_payload_max: 1232,
         keepalive: 100,
         identity: Vec::new(),

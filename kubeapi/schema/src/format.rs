@@ -93,11 +93,15 @@ pub enum AnswerPolicy {
     RandomOne,
     /// One record, always the same for a source address while it exists.
     Sticky,
+    /// Some records of many, always the same ones for a source address while they exist.
+    Subset,
+    /// One address, at random, one of weight 20 twice as often as one of weight 10.
+    Weighted,
 }
 
 /// A text that names no policy.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no answer policy: write rotate, random-one or sticky")]
+#[error("`{0}` is no answer policy: write rotate, random-one, sticky, subset or weighted")]
 pub struct UnknownPolicy(pub String);
 
 impl AnswerPolicy {
@@ -108,6 +112,8 @@ impl AnswerPolicy {
             Self::Rotate => "rotate",
             Self::RandomOne => "random-one",
             Self::Sticky => "sticky",
+            Self::Subset => "subset",
+            Self::Weighted => "weighted",
         }
     }
 }
@@ -116,7 +122,8 @@ impl FromStr for AnswerPolicy {
     type Err = UnknownPolicy;
 
     fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
-        [Self::Rotate, Self::RandomOne, Self::Sticky]
+        use AnswerPolicy::{RandomOne, Rotate, Sticky, Subset, Weighted};
+        [Rotate, RandomOne, Sticky, Subset, Weighted]
             .into_iter()
             .find(|policy| policy.as_str() == text)
             .ok_or_else(|| UnknownPolicy(text.into()))
@@ -130,6 +137,8 @@ pub struct Contributed {
     pub record: Record,
     /// Which names it answers at.
     pub reach: Reach,
+    /// How often it is chosen beside others, for addresses; none: as often as any other.
+    pub weight: Option<u16>,
     /// The group and key length of SkyDNS, for records of that format only.
     pub group: Option<Group>,
 }
@@ -141,6 +150,7 @@ impl Contributed {
         Self {
             record,
             reach: Reach::Owner,
+            weight: None,
             group: None,
         }
     }

@@ -27,6 +27,14 @@ pub struct Record {
     pub rdata: Rdata,
 }
 
+impl Record {
+    /// Whether it is of type A or AAAA.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        matches!(self.rtype, RecordType::A | RecordType::AAAA)
+    }
+}
+
 /// One line of a zone file: owner, TTL when it has one, `IN`, type, RDATA.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

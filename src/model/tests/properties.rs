@@ -67,6 +67,7 @@ fn contributed() -> impl Strategy<Value = Contributed> {
                 rdata: Rdata::parse(rtype, rdata).unwrap(),
             },
             reach,
+            weight: None,
             group: group.map(|(key_labels, name)| Group {
                 key_labels,
                 name: (!name.is_empty()).then(|| name.into()),

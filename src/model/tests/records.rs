@@ -52,6 +52,50 @@ fn a_key_put_again_replaces_what_it_said() {
 }
 
 #[test]
+fn addresses_are_weighed_by_their_keys() {
+    let mut settings = settings(&["t"]);
+    settings.policy = Policy::Weighted;
+    let mut told = Told::with(settings);
+    told.take();
+    let host = |address: &str, weight: &str| format!(r#"{{"host":"{address}"{weight}}}"#);
+    told.put("/skydns/t/a/x", &host("10.0.0.1", r#","weight":20"#))
+        .put("/skydns/t/a/y", &host("10.0.0.2", ""))
+        .put(
+            "/containerdns/t/a/z/",
+            &host("10.0.0.3", r#","type":"A","weight":0"#),
+        )
+        .put(
+            "/containerdns/t/a/w/",
+            &host("10.0.0.1", r#","type":"A","weight":30"#),
+        )
+        .take();
+    let node = &told.nodes[&Name::parse("a.t").unwrap()];
+    let rrset = node.rrset(crate::table::rtype::A).unwrap();
+    assert_eq!(rrset.weights.as_deref(), Some(&vec![30, 130, 130]));
+    assert_eq!(rrset.count, 3);
+}
+
+#[test]
+fn a_subset_lies_on_a_ring() {
+    let mut settings = settings(&["t"]);
+    settings.policy = Policy::Subset(settings.subset_len);
+    let mut told = Told::with(settings);
+    told.take();
+    let records: Vec<String> = (0..9)
+        .map(|last| format!("a.t 5 A 10.0.0.{last}"))
+        .collect();
+    let records: Vec<&str> = records.iter().map(String::as_str).collect();
+    told.bundle("one", &records).take();
+    let node = &told.nodes[&Name::parse("a.t").unwrap()];
+    let rrset = node.rrset(crate::table::rtype::A).unwrap();
+    let places = rrset
+        .records()
+        .map(|record| crate::choice::ring_place(&record[RECORD_FIXED_LEN..]));
+    assert!(places.is_sorted());
+    assert_eq!(rrset.count, 9);
+}
+
+#[test]
 fn empty_non_terminals_come_and_go() {
     Told::new()
         .bundle("one", &["c.b.a.t 5 A 10.0.0.1"])

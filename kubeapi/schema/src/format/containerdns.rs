@@ -67,7 +67,7 @@ struct Value<'a> {
     ttl: Option<u32>,
     port: Option<u16>,
     priority: u16,
-    weight: u16,
+    weight: Option<u16>,
     text: Option<Cow<'a, str>>,
     from_service: bool,
 }
@@ -86,9 +86,14 @@ pub(super) fn decode(
     let name = key::name_from_path(path)?;
     let stored: Stored<'_> = json::object(value)?;
     let value = check(stored, &name, zones)?;
+    let weight = value.weight;
     let records = records(&name, zones, value)?;
+    let records = records.into_iter().map(|record| Contributed {
+        weight: weight.filter(|_| record.is_address()),
+        ..Contributed::at_owner(record)
+    });
     Ok(Contribution {
-        records: records.into_iter().map(Contributed::at_owner).collect(),
+        records: records.collect(),
         ..Contribution::default()
     })
 }
@@ -117,7 +122,7 @@ fn check<'a>(stored: Stored<'a>, name: &Name, zones: &[Name]) -> Result<Value<'a
             .priority
             .number16("priority")?
             .unwrap_or(PRIORITY_DEFAULT),
-        weight: stored.weight.number16("weight")?.unwrap_or(WEIGHT_DEFAULT),
+        weight: stored.weight.number16("weight")?,
         text,
         from_service: source.as_deref() == Some("svc"),
     })
@@ -197,7 +202,8 @@ fn records(name: &Name, zones: &[Name], value: Value<'_>) -> Result<Vec<Record>,
             let port = value
                 .port
                 .ok_or_else(|| FormatError::field("port", "missing in a record of type SRV"))?;
-            let srv = |target: &Name| Rdata::srv(value.priority, value.weight, port, target);
+            let weight = value.weight.unwrap_or(WEIGHT_DEFAULT);
+            let srv = |target: &Name| Rdata::srv(value.priority, weight, port, target);
             let owner = without_id(name)?;
             match host {
                 Host::Name(target) => vec![record(owner, rtype, srv(&target))],

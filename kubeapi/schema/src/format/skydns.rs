@@ -89,6 +89,7 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
             ttl: Some(ttl),
             rdata,
         },
+        weight: None,
         reach: match rtype {
             RecordType::CNAME | RecordType::PTR => Reach::Owner,
             _ if strip > 0 => Reach::Owner,
@@ -99,21 +100,30 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
             name: group.clone(),
         }),
     };
-    let found = rdata(stored, &owner)?;
+    let (found, weight) = rdata(stored, &owner)?;
+    let weighed = |found: Contributed| Contributed {
+        weight: weight.filter(|_| found.record.is_address()),
+        ..found
+    };
+    let records = found.into_iter().map(contributed).map(weighed);
     Ok(Contribution {
-        records: found.into_iter().map(contributed).collect(),
+        records: records.collect(),
         ..Contribution::default()
     })
 }
 
-/// The types and RDATA that the fields of a value give at `owner`.
-fn rdata(stored: Stored<'_>, owner: &Name) -> Result<Vec<(RecordType, Rdata)>, FormatError> {
+/// The types and RDATA that the fields of a value give at `owner`, and the weight if it gives one.
+fn rdata(
+    stored: Stored<'_>,
+    owner: &Name,
+) -> Result<(Vec<(RecordType, Rdata)>, Option<u16>), FormatError> {
     let port = stored.port.number16("port")?.filter(|&port| port > 0);
     let priority = stored
         .priority
         .number16("priority")?
         .unwrap_or(PRIORITY_DEFAULT);
-    let weight = stored.weight.number16("weight")?.unwrap_or(WEIGHT_DEFAULT);
+    let given = stored.weight.number16("weight")?;
+    let weight = given.unwrap_or(WEIGHT_DEFAULT);
     let mail = stored.mail.flag("mail")?;
     let host = stored
         .host
@@ -159,7 +169,7 @@ fn rdata(stored: Stored<'_>, owner: &Name) -> Result<Vec<(RecordType, Rdata)>, F
             rdata.map_err(|error| FormatError::field("text", error))?,
         ));
     }
-    Ok(found)
+    Ok((found, given))
 }
 
 /// A value as it is written.

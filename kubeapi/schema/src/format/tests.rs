@@ -39,6 +39,9 @@ fn shown(format: Format, key: &[u8], value: &[u8]) -> String {
         if contributed.reach == Reach::Subtree {
             line.push_str(" ; subtree");
         }
+        if let Some(weight) = contributed.weight {
+            line.push_str(&format!(" ; weight {weight}"));
+        }
         if let Some(Group {
             key_labels,
             name: Some(name),

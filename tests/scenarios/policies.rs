@@ -76,6 +76,65 @@ fn each_policy_chooses_its_own_way() {
     assert_eq!(kept.len(), 3, "clients are spread over all addresses");
 }
 
+/// Some of many, the same ones for a source, and all of them used.
+#[test]
+fn a_subset_stays_with_its_source() {
+    let etcd = Etcd::start();
+    let addresses: Vec<String> = (1..=40).map(|last| format!("192.0.2.{last}")).collect();
+    let name = "some.t.test.";
+    let records: Vec<_> = addresses
+        .iter()
+        .map(|address| (name, 30, "A", address.as_str()))
+        .collect();
+    etcd.put_all(&[bundle("some", &records)]);
+    let mut settings = Settings::new(etcd.client());
+    settings.answer = "policy = \"subset\"\nsubset_len = 4".into();
+    let server = Server::start(&settings);
+    let mut used = BTreeSet::new();
+    for client in 1..=200 {
+        let answer = ask(server.dns, client, name);
+        assert_eq!(answer.len(), 4);
+        assert_eq!(ask(server.dns, client, name), answer, "on every shard");
+        used.extend(answer);
+    }
+    assert!(used.len() >= 36, "nearly all are used: {}", used.len());
+}
+
+#[test]
+fn weights_of_keys_say_how_often() {
+    let etcd = Etcd::start();
+    let key = |id: u8, weight: u16| {
+        let value = format!(r#"{{"host":"192.0.2.{id}","weight":{weight}}}"#);
+        (format!("/skydns/test/t/heavy/k{id}"), value)
+    };
+    etcd.put_all(&[key(1, 0), key(2, 10), key(3, 90)]);
+    let mut settings = Settings::new(etcd.client());
+    settings.answer = "[answer.names.\"heavy.t.test\"]\npolicy = \"weighted\"".into();
+    let server = Server::start(&settings);
+    let answers = (0..400).map(|_| ask(server.dns, 1, "heavy.t.test."));
+    let answers: Vec<Vec<String>> = answers.collect();
+    assert!(answers.iter().all(|answer| answer.len() == 1));
+    let count = |last: u8| {
+        let address = format!("192.0.2.{last}");
+        answers.iter().filter(|answer| answer[0] == address).count()
+    };
+    assert_eq!(count(1), 0, "weight 0");
+    assert!((10..90).contains(&count(2)), "{}", count(2));
+    assert!(count(3) > 300, "{}", count(3));
+}
+
+#[test]
+fn clients_of_one_prefix_keep_one_address() {
+    let etcd = Etcd::start();
+    etcd.put_all(&[three_addresses("stay")]);
+    let mut settings = Settings::new(etcd.client());
+    settings.answer = "policy = \"sticky\"\nsource_bits_v4 = 24".into();
+    let server = Server::start(&settings);
+    let answers = (1..=40).map(|client| ask(server.dns, client, "stay.t.test."));
+    let kept: BTreeSet<Vec<String>> = answers.collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
 /// A backend that is down is left out; when all are down, all are answered: no name is emptied.
 #[test]
 fn backends_that_are_down_are_left_out() {

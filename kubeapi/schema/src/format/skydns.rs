@@ -100,7 +100,8 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
             name: group.clone(),
         }),
     };
-    let (found, weight) = rdata(stored, &owner)?;
+    let weight = stored.weight.clone().number16("weight")?;
+    let found = rdata(stored, &owner)?;
     let weighed = |found: Contributed| Contributed {
         weight: weight.filter(|_| found.record.is_address()),
         ..found
@@ -112,18 +113,14 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
     })
 }
 
-/// The types and RDATA that the fields of a value give at `owner`, and the weight if it gives one.
-fn rdata(
-    stored: Stored<'_>,
-    owner: &Name,
-) -> Result<(Vec<(RecordType, Rdata)>, Option<u16>), FormatError> {
+/// The types and RDATA that the fields of a value give at `owner`.
+fn rdata(stored: Stored<'_>, owner: &Name) -> Result<Vec<(RecordType, Rdata)>, FormatError> {
     let port = stored.port.number16("port")?.filter(|&port| port > 0);
     let priority = stored
         .priority
         .number16("priority")?
         .unwrap_or(PRIORITY_DEFAULT);
-    let given = stored.weight.number16("weight")?;
-    let weight = given.unwrap_or(WEIGHT_DEFAULT);
+    let weight = stored.weight.number16("weight")?.unwrap_or(WEIGHT_DEFAULT);
     let mail = stored.mail.flag("mail")?;
     let host = stored
         .host
@@ -169,7 +166,7 @@ fn rdata(
             rdata.map_err(|error| FormatError::field("text", error))?,
         ));
     }
-    Ok((found, given))
+    Ok(found)
 }
 
 /// A value as it is written.

@@ -117,7 +117,7 @@ fn an_existing_containerdns_tree() {
             cctv2.containerdns.local. 30 IN AAAA fd00::1
             tv1.containerdns.local. IN CNAME cctv2.containerdns.local.
             api.containerdns.local. 30 IN SRV 1 2 8080 5a.api.containerdns.local.
-            5a.api.containerdns.local. 30 IN A 10.0.0.5
+            5a.api.containerdns.local. 30 IN A 10.0.0.5 ; weight 2
             api.containerdns.local. IN SRV 10 100 81 b.example.org.
         "#]],
     );
@@ -227,7 +227,7 @@ fn a_missing_type_follows_from_the_other_fields() {
             a.example.org. IN A 10.0.0.1
             a.example.org. 30 IN AAAA ::1
             a.example.org. IN SRV 10 1 80 3.a.example.org.
-            3.a.example.org. IN A 10.0.0.1
+            3.a.example.org. IN A 10.0.0.1 ; weight 1
             a.example.org. IN SRV 10 100 80 b.example.org.
             c.example.org. IN CNAME b.example.org.
             txt.t.example.org. IN TXT "hello"
@@ -358,8 +358,8 @@ fn a_tree_of_skydns() {
             ("arpa/ip6/8/b/d/0", r#"{"host":"v6.example","port":80}"#),
         ],
         expect![[r#"
-            1.rails.east.skydns.local. 300 IN A 10.0.0.125 ; subtree ; group g1 of 5
-            labels
+            1.rails.east.skydns.local. 300 IN A 10.0.0.125 ; subtree ; weight 50 ; group
+            g1 of 5 labels
             1.rails.east.skydns.local. 300 IN SRV 20 50 8080 1.rails.east.skydns.local.
             ; subtree ; group g1 of 5 labels
             2.rails.east.skydns.local. 300 IN SRV 10 100 8082 server2.example. ; subtree

@@ -98,7 +98,7 @@ fn a_backend_is_one_key_with_target_and_address() {
     expect![[r#"
         api.containerdns.local. 30 IN SRV 10 10 8080
         dabeb841.api.containerdns.local.
-        dabeb841.api.containerdns.local. 30 IN A 10.0.0.5
+        dabeb841.api.containerdns.local. 30 IN A 10.0.0.5 ; weight 10
     "#]]
     .assert_eq(&shown(Format::ContainerDns, &key, &value));
     let fields = containerdns::decode_fields(br#"{"cluster":"k1","user":"","host":7}"#);

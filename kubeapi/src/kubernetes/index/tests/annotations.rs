@@ -74,11 +74,11 @@ fn a_policy_is_one_of_ours() {
     check(
         &[annotated(web(), "policy", "random")],
         expect![[r#"
-        services/prod/web
-          1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
-          web.prod.svc.z.test. 5 A 10.96.0.1
-        AnnotationRefused: containerdns.io/policy: `random` is no answer policy: write rotate, random-one or sticky
-    "#]],
+            services/prod/web
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+              web.prod.svc.z.test. 5 A 10.96.0.1
+            AnnotationRefused: containerdns.io/policy: `random` is no answer policy: write rotate, random-one, sticky, subset or weighted
+        "#]],
     );
 }
 

@@ -143,10 +143,6 @@ pub struct RRset {
     pub policy: Policy,
     /// Of `Weighted`: for each record its weight and those of all before it, added up. Boxed twice
     /// so that it costs others little.
-    #[expect(
-        clippy::box_collection,
-        reason = "a pointer, where nearly every RRset has none"
-    )]
     pub weights: Option<Box<Vec<u32>>>,
     /// The records, one after the other: `C0 0C`, type, class IN, TTL, RDLENGTH, RDATA
     /// (uncompressed). Never empty.

@@ -61,7 +61,7 @@ pub struct Tokens(Vec<([u8; 32], Grant)>);
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// The file cannot be read.
-    #[error("tokens file {}: {source}", path.display())]
+    #[error("api.tokens: {}: {source}", path.display())]
     Read {
         /// As given.
         path: PathBuf,

@@ -172,6 +172,12 @@ impl KubernetesSection {
             }
         }
         let twice = |name: &&Name| self.zones.contains(name);
+        if let Some(name) = self.external_zones.iter().find(twice) {
+            return Err(format!(
+                "kubernetes.external_zones: {name} is one of kubernetes.zones too; a zone has \
+                 one meaning"
+            ));
+        }
         if let Some(name) = self.clusterset_zones.iter().find(twice) {
             return Err(format!(
                 "kubernetes.clusterset_zones: {name} is one of kubernetes.zones too; a zone has \

@@ -3,19 +3,25 @@
 //! Both at a bounded rate: one who writes a million bad Services must not fill the cluster with
 //! Events. What comes too fast is counted and dropped; the metrics always say what is refused.
 
-use kube::Client;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tracing::{debug, warn};
 
 use super::controller::Options;
-use super::index::Complaint;
+use super::index::{Complaint, Refusal};
 use super::metrics::Metrics;
+use super::object::ObjectId;
 use super::pace::Pace;
 
 /// Refusals that may wait to be told.
 const WAITING_MAX: usize = 256;
+/// Characters of an Event's note at most: the API server takes 1,024 octets.
+const NOTE_CHARS_MAX: usize = 256;
 /// Refusals told a second, after a first burst.
 const PER_S: u32 = 10;
 
@@ -29,13 +35,9 @@ pub struct Complaints {
 impl Complaints {
     /// Starts to tell; without a client only to the log.
     pub(super) fn start(client: Option<Client>, options: &Options, metrics: &Metrics) -> Self {
-        let reporter = Reporter {
-            controller: "containerdns-kubeapi".into(),
-            instance: Some(options.identity.clone()),
-        };
-        let recorder = client.map(|client| Recorder::new(client, reporter));
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(run(recorder, receiver, metrics.clone()));
+        let instance = options.identity.clone();
+        tokio::spawn(run(client, instance, receiver, metrics.clone()));
         Self {
             sender,
             metrics: metrics.clone(),
@@ -50,7 +52,8 @@ impl Complaints {
 }
 
 async fn run(
-    recorder: Option<Recorder>,
+    client: Option<Client>,
+    instance: String,
     mut complaints: mpsc::Receiver<Complaint>,
     metrics: Metrics,
 ) {
@@ -68,17 +71,40 @@ async fn run(
             "{}",
             refusal.message
         );
-        let Some(recorder) = &recorder else { continue };
-        let event = Event {
-            type_: EventType::Warning,
-            reason: refusal.reason.into(),
-            note: Some(refusal.message),
-            action: "Publish".into(),
-            secondary: None,
-        };
-        if let Err(error) = recorder.publish(&event, &id.reference(uid)).await {
+        let Some(client) = &client else { continue };
+        let event = event(&id, uid, refusal, &instance);
+        let namespace = event.metadata.namespace.clone().unwrap_or_default();
+        let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
+        if let Err(error) = events.create(&PostParams::default(), &event).await {
             metrics.events_lost.inc();
             debug!(%error, "an Event could not be written");
         }
+    }
+}
+
+/// An Event of its own for each refusal: a series of them would show only the first text.
+fn event(id: &ObjectId, uid: Option<String>, refusal: Refusal, instance: &str) -> Event {
+    let now = Timestamp::now();
+    // Events about what is in no namespace are in this one.
+    let namespace = match &id.namespace[..] {
+        "" => "default",
+        namespace => namespace,
+    };
+    let note: String = refusal.message.chars().take(NOTE_CHARS_MAX).collect();
+    Event {
+        action: Some("Publish".into()),
+        event_time: Some(MicroTime(now)),
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{:x}", id.name, now.as_nanosecond())),
+            namespace: Some(namespace.into()),
+            ..ObjectMeta::default()
+        },
+        note: Some(note),
+        reason: Some(refusal.reason.into()),
+        regarding: Some(id.reference(uid)),
+        reporting_controller: Some("containerdns-kubeapi".into()),
+        reporting_instance: Some(instance.into()),
+        type_: Some("Warning".into()),
+        ..Event::default()
     }
 }

@@ -391,6 +391,7 @@ impl Follower {
             .get_or_create(&kind.into())
             .inc();
         if self.log.due() {
+            let error = causes(error);
             warn!(%error, ?kind, "watching Kubernetes fails; what is known stays");
         }
         progress.gone = match status {
@@ -457,6 +458,27 @@ impl Follower {
             info!(kind = ?self.kind, "the Kubernetes API is back");
         }
     }
+}
+
+/// An error in words: what the API server said, else every cause down to the last.
+fn causes(error: &watcher::Error) -> String {
+    if let watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::InitialListFailed(kube::Error::Api(status)) = error
+    {
+        return format!("{} {}", status.code, status.message);
+    }
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
+    let mut told = String::new();
+    for cause in causes.map(ToString::to_string) {
+        if told.ends_with(&cause) {
+            continue;
+        }
+        if !told.is_empty() {
+            told += ": ";
+        }
+        told += &cause;
+    }
+    told
 }
 
 /// The HTTP status that a request was answered with, if that is the error. An error inside a

@@ -15,12 +15,7 @@ const RULES: &[(&str, &str, &[&str], &[&str])] = &[
     ("pods-verified/rbac.yaml", "", &["pods"], READ),
     ("rbac.yaml", "", &["services", "namespaces"], READ),
     ("rbac.yaml", "discovery.k8s.io", &["endpointslices"], READ),
-    (
-        "rbac.yaml",
-        "events.k8s.io",
-        &["events"],
-        &["create", "patch"],
-    ),
+    ("rbac.yaml", "events.k8s.io", &["events"], &["create"]),
 ];
 const READ: &[&str] = &["list", "watch"];
 

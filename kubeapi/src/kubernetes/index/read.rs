@@ -201,13 +201,13 @@ fn hostnames(text: &str, settings: &Settings, refusals: &mut Vec<Refusal>) -> Ve
         let problem = match Name::parse(text) {
             _ if place >= HOSTNAMES_MAX => format!("at most {HOSTNAMES_MAX} names are taken"),
             Err(error) => error.to_string(),
-            Ok(name) if is_offered(&name, settings) => {
-                names.push(name.to_lower());
-                continue;
-            }
-            Ok(_) => "is not a name that may be asked for; hostname_zones in the configuration \
-                      says where names may be"
-                .into(),
+            Ok(name) => match why_not_offered(&name, settings) {
+                None => {
+                    names.push(name.to_lower());
+                    continue;
+                }
+                Some(problem) => problem.into(),
+            },
         };
         refusals.push(Refusal::new(
             "AnnotationRefused",
@@ -219,22 +219,26 @@ fn hostnames(text: &str, settings: &Settings, refusals: &mut Vec<Refusal>) -> Ve
     names
 }
 
-/// Whether an annotation may ask for a name: below one of the zones for that, and not where other
-/// names are made.
-fn is_offered(name: &Name, settings: &Settings) -> bool {
+/// Why an annotation may not ask for a name, if it may not.
+fn why_not_offered(name: &Name, settings: &Settings) -> Option<&'static str> {
     let below = |zone: &Name| match name.is_within(zone) {
         true => Some(name.label_count() - zone.label_count()),
         false => None,
     };
     let offered = &settings.hostname_zones;
     let within = |zones: &[Name]| zones.iter().any(|zone| below(zone).is_some());
-    // In these zones every name is made, and a wildcard answers for names that nobody asked for.
-    let made = within(&settings.external_zones) || within(&settings.clusterset_zones);
-    if !within(offered) || made || name.labels().any(|label| label == b"*") {
-        return false;
+    if !within(offered) {
+        return Some("lies in none of the zones for that: hostname_zones in the configuration");
+    }
+    if within(&settings.external_zones) || within(&settings.clusterset_zones) {
+        return Some("lies in external_zones or clusterset_zones, where every name is an object's");
+    }
+    if name.labels().any(|label| label == b"*") {
+        return Some("a wildcard would answer for names that nobody asked for");
     }
     // A zone of the cluster may lie below one that is open, which keeps its labels all the same.
     let made = settings.zones.iter().chain(&settings.clusterset_zones);
+    let mut all = offered.iter().chain(made);
     let in_front = |zone: &Name| name.labels().nth(below(zone)?.checked_sub(1)?);
     let is_kept = |zone| {
         let label: Option<&[u8]> = in_front(zone);
@@ -245,9 +249,11 @@ fn is_offered(name: &Name, settings: &Settings) -> bool {
         };
         label.is_some_and(kept)
     };
-    let is_apex = |zone| below(zone) == Some(0);
-    let mut all = offered.iter().chain(made);
-    !all.any(|zone| is_apex(zone) || is_kept(zone))
+    if all.clone().any(|zone| below(zone) == Some(0)) {
+        return Some("is a zone itself; write a name below it");
+    }
+    all.any(is_kept)
+        .then_some("svc, pod, dns and dns-version in front of a zone are kept for other names")
 }
 
 /// Reads an EndpointSlice.

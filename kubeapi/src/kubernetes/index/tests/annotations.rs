@@ -141,33 +141,33 @@ fn names_that_may_not_be_asked_for_are_refused() {
     check(
         &[asks(bad)],
         expect![[r#"
-        services/prod/web
-          1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
-          web.prod.svc.z.test. 5 A 10.96.0.1
-        AnnotationRefused: containerdns.io/hostname: `.`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `1-2-3-4.prod.pod.z.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `SVC.z.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `a..b`: label 2 is empty: a name is labels of 1 to 63 octets between single dots
-        AnnotationRefused: containerdns.io/hostname: `apps.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `dns-version.z.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `ns.dns.z.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `other.prod.svc.z.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `svc.apps.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `www.example.org`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-        AnnotationRefused: containerdns.io/hostname: `z.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-    "#]],
+            services/prod/web
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+              web.prod.svc.z.test. 5 A 10.96.0.1
+            AnnotationRefused: containerdns.io/hostname: `.`: lies in none of the zones for that: hostname_zones in the configuration
+            AnnotationRefused: containerdns.io/hostname: `1-2-3-4.prod.pod.z.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `SVC.z.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `a..b`: label 2 is empty: a name is labels of 1 to 63 octets between single dots
+            AnnotationRefused: containerdns.io/hostname: `apps.test`: is a zone itself; write a name below it
+            AnnotationRefused: containerdns.io/hostname: `dns-version.z.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `ns.dns.z.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `other.prod.svc.z.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `svc.apps.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `test`: lies in none of the zones for that: hostname_zones in the configuration
+            AnnotationRefused: containerdns.io/hostname: `www.example.org`: lies in none of the zones for that: hostname_zones in the configuration
+            AnnotationRefused: containerdns.io/hostname: `z.test`: is a zone itself; write a name below it
+        "#]],
     );
     let none = with(|settings| settings.hostname_zones.clear());
     check_with(
         &none,
         &[asks("www.apps.test")],
         expect![[r#"
-        services/prod/web
-          1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
-          web.prod.svc.z.test. 5 A 10.96.0.1
-        AnnotationRefused: containerdns.io/hostname: `www.apps.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-    "#]],
+            services/prod/web
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+              web.prod.svc.z.test. 5 A 10.96.0.1
+            AnnotationRefused: containerdns.io/hostname: `www.apps.test`: lies in none of the zones for that: hostname_zones in the configuration
+        "#]],
     );
 }
 
@@ -209,10 +209,10 @@ fn names_of_the_cluster_are_kept_also_when_a_zone_around_it_is_open() {
               ok.k8s.corp.test. 5 A 10.96.0.1
               ok.corp.test. 5 A 10.96.0.1
               web.prod.svc.k8s.corp.test. 5 A 10.96.0.1
-            AnnotationRefused: containerdns.io/hostname: `1-2-3-4.prod.pod.k8s.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-            AnnotationRefused: containerdns.io/hostname: `dns-version.k8s.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-            AnnotationRefused: containerdns.io/hostname: `other.prod.svc.k8s.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
-            AnnotationRefused: containerdns.io/hostname: `x.y.svc.set.corp.test`: is not a name that may be asked for; hostname_zones in the configuration says where names may be
+            AnnotationRefused: containerdns.io/hostname: `1-2-3-4.prod.pod.k8s.corp.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `dns-version.k8s.corp.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `other.prod.svc.k8s.corp.test`: svc, pod, dns and dns-version in front of a zone are kept for other names
+            AnnotationRefused: containerdns.io/hostname: `x.y.svc.set.corp.test`: lies in external_zones or clusterset_zones, where every name is an object's
         "#]],
     );
 }

@@ -225,7 +225,7 @@ impl Controller {
                     }
                     self.term_changed();
                 }
-                _ = self.ending.changed() => {}
+                Ok(()) = self.ending.changed() => {}
                 Some(landed) = self.writes.join_next() => {
                     if let Ok(landed) = landed {
                         self.landed(landed);

@@ -1,5 +1,6 @@
 //! `[kubernetes]`: which cluster is watched, and which names its objects get.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::kubernetes::settings::{ExternalSource, NAMESPACES_DENIED, PodNames, S
 
 /// Clusters in keys that are not those of a Kubernetes cluster.
 const CLUSTERS_KEPT: [&str; 2] = [API_CLUSTER, "zone-file"];
+/// Name servers of an external zone at most: as many as a referral of 512 octets ever held.
+const EXTERNAL_SERVERS_MAX: usize = 13;
 /// Writes a second that may be configured at most.
 const WRITES_PER_S_MAX: u32 = 100_000;
 
@@ -32,6 +35,7 @@ pub struct KubernetesSection {
     clusterset_zones: Vec<Name>,
     external_zones: Vec<Name>,
     external_source: ExternalSource,
+    external_servers: Vec<IpAddr>,
     hostname_zones: Vec<Name>,
     ttl_s: Ttl,
     pods: PodNames,
@@ -70,6 +74,7 @@ impl Default for KubernetesSection {
             clusterset_zones: Vec::new(),
             external_zones: Vec::new(),
             external_source: ExternalSource::default(),
+            external_servers: Vec::new(),
             hostname_zones: Vec::new(),
             ttl_s: Ttl(5),
             pods: PodNames::default(),
@@ -171,6 +176,13 @@ impl KubernetesSection {
                 ));
             }
         }
+        let servers = self.external_servers.len();
+        if servers > EXTERNAL_SERVERS_MAX {
+            return Err(format!(
+                "kubernetes.external_servers: has {servers} addresses; write at most \
+                 {EXTERNAL_SERVERS_MAX}"
+            ));
+        }
         let twice = |name: &&Name| self.zones.contains(name);
         if let Some(name) = self.external_zones.iter().find(twice) {
             return Err(format!(
@@ -203,6 +215,7 @@ impl KubernetesSection {
                 clusterset_zones: lower(&self.clusterset_zones),
                 external_zones: lower(&self.external_zones),
                 external_source: self.external_source,
+                external_servers: self.external_servers.clone(),
                 hostname_zones: lower(&self.hostname_zones),
                 reverse,
                 ttl_s: self.ttl_s.0,

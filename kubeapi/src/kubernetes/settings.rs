@@ -1,5 +1,7 @@
 //! What the configuration says about names: which objects get some, in which zones, with what TTL.
 
+use std::net::IpAddr;
+
 use containerdns_schema::Name;
 use kube::core::Selector;
 use serde::Deserialize;
@@ -19,6 +21,8 @@ pub struct Settings {
     pub external_zones: Vec<Name>,
     /// Which addresses those are.
     pub external_source: ExternalSource,
+    /// Addresses at which external zones are served: they are their name servers `ns1.dns` ...
+    pub external_servers: Vec<IpAddr>,
     /// Zones in which an annotation may ask for names.
     pub hostname_zones: Vec<Name>,
     /// Reverse zones: no PTR record is written outside of them.

@@ -20,6 +20,7 @@ fn every_name_of_the_specification_is_answered() {
     Cluster::each(|cluster| {
         cluster.apply_all(&shop::objects());
         let main = "pods = \"verified\"\nexternal_zones = [\"pub.test\"]\n\
+                    external_servers = [\"198.51.100.53\"]\n\
                     hostname_zones = [\"t.test\", \"cluster.local\", \"pub.test\"]";
         let insecure = "pods = \"insecure\"\nignore_empty_services = true";
         let plain = "namespaces = [\"prod\", \"podns\", \"settled\"]";

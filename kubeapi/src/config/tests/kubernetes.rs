@@ -25,7 +25,7 @@ fn zones_and_kinds_that_are_none_name_the_line() {
     check_section(
         "enable = true",
         expect![
-            "kubeapi.toml: line 2: unknown field `enable`, expected one of `enabled`, `kubeconfig`, `cluster`, `zones`, `clusterset_zones`, `external_zones`, `external_source`, `hostname_zones`, `ttl_s`, `pods`, `ignore_empty_services`, `namespaces`, `namespace_selector`, `namespaces_denied`, `endpoint_pod_names`, `relist_s`, `writes_per_s_max`, `events`"
+            "kubeapi.toml: line 2: unknown field `enable`, expected one of `enabled`, `kubeconfig`, `cluster`, `zones`, `clusterset_zones`, `external_zones`, `external_source`, `external_servers`, `hostname_zones`, `ttl_s`, `pods`, `ignore_empty_services`, `namespaces`, `namespace_selector`, `namespaces_denied`, `endpoint_pod_names`, `relist_s`, `writes_per_s_max`, `events`"
         ],
     );
     check_section(
@@ -285,6 +285,7 @@ fn the_role_is_given_what_is_written() {
             clusterset_zones: [],
             external_zones: [],
             external_source: Any,
+            external_servers: [],
             hostname_zones: [],
             reverse: [
                 2.0.192.in-addr.arpa.,

@@ -102,6 +102,15 @@ pub(super) fn cluster(settings: &Settings) -> Value {
             records.push(&owner, RecordType::TXT, &version);
         }
     }
+    for zone in &settings.external_zones {
+        for (place, address) in settings.external_servers.iter().enumerate() {
+            let label = format!("ns{}", place + 1);
+            if let Some(server) = names::below(&[&label, "dns"], zone) {
+                records.push(zone, RecordType::NS, &Rdata::ns(&server));
+                records.push_addresses(&server, &[*address]);
+            }
+        }
+    }
     records.encode(&exist, &[])
 }
 

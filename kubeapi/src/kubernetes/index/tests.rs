@@ -43,6 +43,7 @@ pub(in crate::kubernetes) fn settings() -> Settings {
         clusterset_zones: Vec::new(),
         external_zones: Vec::new(),
         external_source: ExternalSource::Any,
+        external_servers: Vec::new(),
         hostname_zones: names(&["z.test", "apps.test"]),
         reverse: [zones("10.0.0.0/8"), zones("fd00::/8")].concat(),
         ttl_s: 5,

@@ -169,14 +169,10 @@ impl Model {
 
 /// A mark is held as a record is, so that it comes, goes and keeps its name in the same way.
 fn held_mark(key: u64, mark: Mark) -> Held {
-    let (rdata, ttl_s) = match mark {
-        Mark::Exists => (&[][..], None),
-        Mark::Policy(AnswerPolicy::Rotate) => (&[0][..], None),
-        Mark::Policy(AnswerPolicy::RandomOne) => (&[1][..], None),
-        Mark::Policy(AnswerPolicy::Sticky) => (&[2][..], None),
-        Mark::Policy(AnswerPolicy::Subset) => (&[3][..], None),
-        Mark::Policy(AnswerPolicy::Weighted) => (&[4][..], None),
-        Mark::AddressNames { ttl_s } => (&[][..], Some(ttl_s)),
+    let (rdata, ttl_s): (Box<[u8]>, _) = match mark {
+        Mark::Exists => (Box::default(), None),
+        Mark::Policy(policy) => (Box::new([policy as u8]), None),
+        Mark::AddressNames { ttl_s } => (Box::default(), Some(ttl_s)),
     };
     Held {
         key,
@@ -184,7 +180,7 @@ fn held_mark(key: u64, mark: Mark) -> Held {
         origin: Origin::Own,
         ttl_s,
         weight: None,
-        rdata: rdata.into(),
+        rdata,
         group: None,
     }
 }
@@ -194,13 +190,7 @@ fn held_mark(key: u64, mark: Mark) -> Held {
 pub(super) fn marked_policy(records: &[Held]) -> Option<AnswerPolicy> {
     let marks = records.iter().filter(|held| held.rtype == MARK);
     let first = marks.filter_map(|held| held.rdata.first()).min()?;
-    Some(match first {
-        0 => AnswerPolicy::Rotate,
-        1 => AnswerPolicy::RandomOne,
-        2 => AnswerPolicy::Sticky,
-        3 => AnswerPolicy::Subset,
-        _ => AnswerPolicy::Weighted,
-    })
+    AnswerPolicy::ALL.get(usize::from(*first)).copied()
 }
 
 /// The TTL of the addresses that children of a name are called, where that is marked.

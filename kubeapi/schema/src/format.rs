@@ -105,6 +105,15 @@ pub enum AnswerPolicy {
 pub struct UnknownPolicy(pub String);
 
 impl AnswerPolicy {
+    /// Every policy, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Rotate,
+        Self::RandomOne,
+        Self::Sticky,
+        Self::Subset,
+        Self::Weighted,
+    ];
+
     /// As in configurations, annotations and bundles.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -122,8 +131,7 @@ impl FromStr for AnswerPolicy {
     type Err = UnknownPolicy;
 
     fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
-        use AnswerPolicy::{RandomOne, Rotate, Sticky, Subset, Weighted};
-        [Rotate, RandomOne, Sticky, Subset, Weighted]
+        Self::ALL
             .into_iter()
             .find(|policy| policy.as_str() == text)
             .ok_or_else(|| UnknownPolicy(text.into()))

@@ -11,7 +11,7 @@ use kube::core::Selector;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::Ttl;
+use super::{RelistSeconds, Ttl};
 use crate::kubernetes::controller::Options;
 use crate::kubernetes::settings::{ExternalSource, NAMESPACES_DENIED, PodNames, Settings};
 
@@ -44,7 +44,7 @@ pub struct KubernetesSection {
     namespace_selector: Labels,
     namespaces_denied: Vec<String>,
     endpoint_pod_names: bool,
-    relist_s: Seconds,
+    relist_s: RelistSeconds,
     writes_per_s_max: Rate,
     events: bool,
 }
@@ -56,9 +56,6 @@ struct Cluster(String);
 /// A selector of labels.
 #[derive(Debug, Default)]
 struct Labels(Selector);
-
-#[derive(Debug)]
-struct Seconds(u64);
 
 #[derive(Debug)]
 struct Rate(u32);
@@ -83,7 +80,7 @@ impl Default for KubernetesSection {
             namespace_selector: Labels::default(),
             namespaces_denied: NAMESPACES_DENIED.map(str::to_owned).to_vec(),
             endpoint_pod_names: false,
-            relist_s: Seconds(600),
+            relist_s: RelistSeconds(600),
             writes_per_s_max: Rate(1000),
             events: true,
         }
@@ -131,17 +128,6 @@ impl<'de> Deserialize<'de> for Labels {
     }
 }
 
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u64::deserialize(deserializer)? {
-            seconds @ 1..=86_400 => Ok(Self(seconds)),
-            other => Err(D::Error::custom(format!(
-                "{other} is out of range; write 1 to 86400"
-            ))),
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u32::deserialize(deserializer)? {
@@ -163,14 +149,14 @@ impl KubernetesSection {
             return Err("kubernetes.zones: is empty; name a zone of the cluster".into());
         }
         let lists = [
-            ("zones", self.zones.iter().collect::<Vec<_>>()),
-            ("clusterset_zones", self.clusterset_zones.iter().collect()),
-            ("external_zones", self.external_zones.iter().collect()),
-            ("hostname_zones", self.hostname_zones.iter().collect()),
+            ("zones", &self.zones),
+            ("clusterset_zones", &self.clusterset_zones),
+            ("external_zones", &self.external_zones),
+            ("hostname_zones", &self.hostname_zones),
         ];
         for (key, names) in lists {
-            let inside = |name: &Name| zones.iter().any(|zone| name.is_within(zone));
-            if let Some(name) = names.into_iter().find(|name| !inside(name)) {
+            let inside = |name: &&Name| zones.iter().any(|zone| name.is_within(zone));
+            if let Some(name) = names.iter().find(|name| !inside(name)) {
                 return Err(format!(
                     "kubernetes.{key}: {name} lies in none of zones; add it there"
                 ));
@@ -184,17 +170,12 @@ impl KubernetesSection {
             ));
         }
         let twice = |name: &&Name| self.zones.contains(name);
-        if let Some(name) = self.external_zones.iter().find(twice) {
-            return Err(format!(
-                "kubernetes.external_zones: {name} is one of kubernetes.zones too; a zone has \
-                 one meaning"
-            ));
-        }
-        if let Some(name) = self.clusterset_zones.iter().find(twice) {
-            return Err(format!(
-                "kubernetes.clusterset_zones: {name} is one of kubernetes.zones too; a zone has \
-                 one meaning"
-            ));
+        for (key, names) in [lists[2], lists[1]] {
+            if let Some(name) = names.iter().find(twice) {
+                return Err(format!(
+                    "kubernetes.{key}: {name} is one of kubernetes.zones too; a zone has one meaning"
+                ));
+            }
         }
         Ok(())
     }

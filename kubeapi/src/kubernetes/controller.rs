@@ -107,7 +107,6 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
     let kinds = kinds(settings);
     let watched = WatchOptions {
         kinds: kinds.clone(),
-        streaming: true,
         relist: options.relist,
     };
     let watches = objects::start(&client, &watched, &metrics);

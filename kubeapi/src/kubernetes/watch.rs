@@ -77,8 +77,6 @@ pub enum Change {
 pub struct WatchOptions {
     /// The kinds that are watched.
     pub kinds: Vec<ObjectKind>,
-    /// Whether to try streamed lists.
-    pub streaming: bool,
     /// Time between complete lists.
     pub relist: Duration,
 }
@@ -139,7 +137,7 @@ pub fn start(client: &Client, options: &WatchOptions, metrics: &Metrics) -> Watc
             client: paced(client.clone(), heard),
             changes: sender.clone(),
             relists: relists_seen.clone(),
-            streaming: options.streaming,
+            streaming: true,
             options: options.clone(),
             metrics: metrics.clone(),
             backoff: Backoff::default(),

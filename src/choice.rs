@@ -3,8 +3,9 @@
 //! The hot path's part of load balancing: no state, no memory but one word of random numbers a
 //! core.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
+use crate::client::Client;
 use crate::table::{Policy, RECORD_FIXED_LEN, RRset};
 
 /// The records to send: `count` of them from the `start`-th on, past the end back to the first.
@@ -36,8 +37,8 @@ impl Spread {
     }
 }
 
-/// Chooses for one source: see [`Sources::of`].
-pub fn choose(rrset: &RRset, source: IpAddr, spread: &mut Spread) -> Choice {
+/// Chooses for one client.
+pub fn choose(rrset: &RRset, client: &Client, spread: &mut Spread) -> Choice {
     let count = usize::from(rrset.count);
     if count < 2 {
         return Choice { start: 0, count };
@@ -52,7 +53,7 @@ pub fn choose(rrset: &RRset, source: IpAddr, spread: &mut Spread) -> Choice {
             count: 1,
         },
         Policy::Sticky => Choice {
-            start: rendezvous(rrset, source),
+            start: rendezvous(rrset, client.source),
             count: 1,
         },
         Policy::Weighted => Choice {
@@ -60,35 +61,9 @@ pub fn choose(rrset: &RRset, source: IpAddr, spread: &mut Spread) -> Choice {
             count: 1,
         },
         Policy::Subset(len) => Choice {
-            start: successor(rrset, source),
+            start: successor(rrset, client.source),
             count: count.min(len.get().into()),
         },
-    }
-}
-
-/// Which clients are one source: those with the same first bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sources {
-    v4_mask: u32,
-    v6_mask: u128,
-}
-
-impl Sources {
-    /// Sources of these prefix lengths, at most 32 and 128 bits.
-    pub fn new(v4_bits: u8, v6_bits: u8) -> Sources {
-        let (v4_bits, v6_bits) = (u32::from(v4_bits.min(32)), u32::from(v6_bits.min(128)));
-        Sources {
-            v4_mask: u32::MAX.checked_shl(32 - v4_bits).unwrap_or(0),
-            v6_mask: u128::MAX.checked_shl(128 - v6_bits).unwrap_or(0),
-        }
-    }
-
-    /// The source that a client belongs to, as an address.
-    pub fn of(self, client: IpAddr) -> IpAddr {
-        match client {
-            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & self.v4_mask).into(),
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & self.v6_mask).into(),
-        }
     }
 }
 
@@ -169,6 +144,7 @@ fn mix(value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::num::NonZeroU8;
 
     use super::*;
@@ -179,8 +155,14 @@ mod tests {
         RRset::new(rtype::A, 30, policy, rdata.iter().map(|rdata| &rdata[..]))
     }
 
-    fn chosen(rrset: &RRset, client: u32, spread: &mut Spread) -> u8 {
-        let choice = choose(rrset, Ipv4Addr::from(client).into(), spread);
+    fn client(address: u32) -> Client {
+        Client {
+            source: Ipv4Addr::from(address).into(),
+        }
+    }
+
+    fn chosen(rrset: &RRset, address: u32, spread: &mut Spread) -> u8 {
+        let choice = choose(rrset, &client(address), spread);
         *rrset.records().nth(choice.start).unwrap().last().unwrap()
     }
 
@@ -228,9 +210,8 @@ mod tests {
         RRset::new(rtype::A, 30, policy, rdata.iter().map(|rdata| &rdata[..]))
     }
 
-    fn subset(rrset: &RRset, client: u32) -> Vec<u8> {
-        let client = Ipv4Addr::from(client).into();
-        let choice = choose(rrset, client, &mut Spread::new(1));
+    fn subset(rrset: &RRset, address: u32) -> Vec<u8> {
+        let choice = choose(rrset, &client(address), &mut Spread::new(1));
         let records = rrset.records_from(choice.start).take(choice.count);
         records.map(|record| *record.last().unwrap()).collect()
     }
@@ -291,28 +272,8 @@ mod tests {
         let rrset = RRset::new(rtype::SRV, 30, one, sorted.iter().copied());
         assert_eq!(rrset.record_len, 0);
         let starts: std::collections::HashSet<usize> = (0..1000u32)
-            .map(|client| choose(&rrset, Ipv4Addr::from(client).into(), &mut Spread::new(1)).start)
+            .map(|address| choose(&rrset, &client(address), &mut Spread::new(1)).start)
             .collect();
         assert_eq!(starts.len(), 3);
-    }
-
-    #[test]
-    fn clients_of_one_prefix_are_one_source() {
-        let source = |sources: Sources, client: &str| sources.of(client.parse().unwrap());
-        let wide = Sources::new(24, 56);
-        assert_eq!(source(wide, "10.1.2.3"), source(wide, "10.1.2.250"));
-        assert_ne!(source(wide, "10.1.2.3"), source(wide, "10.1.3.3"));
-        assert_eq!(
-            source(wide, "fd00:1:2:3::4"),
-            source(wide, "fd00:1:2:ff::5")
-        );
-        assert_ne!(
-            source(wide, "fd00:1:2:3::4"),
-            source(wide, "fd00:1:2:103::4")
-        );
-        let single = Sources::new(32, 128);
-        assert_ne!(source(single, "10.1.2.3"), source(single, "10.1.2.4"));
-        let one = Sources::new(0, 0);
-        assert_eq!(source(one, "10.1.2.3"), source(one, "192.0.2.1"));
     }
 }

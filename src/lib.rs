@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod answer;
 pub mod choice;
+pub mod client;
 pub mod config;
 pub mod cookie;
 pub mod counters;

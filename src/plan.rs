@@ -9,7 +9,7 @@ use containerdns_schema::Name;
 use containerdns_schema::format::AnswerPolicy;
 use containerdns_store::etcd::{EtcdOptions, TlsFiles};
 
-use crate::choice::Sources;
+use crate::client::{Clients, Sources};
 use crate::config::{self, Config, Core};
 use crate::cookie::CookieSecrets;
 use crate::fan_out::DELTAS_MAX;
@@ -72,7 +72,9 @@ impl Plan {
         };
         let settings = Settings {
             udp_payload_max: answer.udp_payload_max,
-            sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
+            clients: Clients {
+                sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
+            },
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),
             cookies: CookieSecrets::new(answer.cookie_secrets.clone(), random),

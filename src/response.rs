@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use crate::answer::{Decision, Found, Tables};
 use crate::choice::{self, Choice, Spread};
+use crate::client::Client;
 use crate::query::{Edns, HEADER_LEN, Rcode};
 use crate::response::names::KnownNames;
 use crate::table::{CLASS_IN, Node, RECORD_FIXED_LEN, RRset, Soa, ZoneId, rtype};
@@ -135,7 +136,7 @@ impl<'o> Writer<'o> {
         mut self,
         tables: &Tables,
         decision: &Decision<'_>,
-        client: IpAddr,
+        client: &Client,
         spread: &mut Spread,
         opt: Option<&Opt<'_>>,
     ) -> Finished {
@@ -214,7 +215,7 @@ impl<'o> Writer<'o> {
         &mut self,
         tables: &Tables,
         cut: &Node,
-        client: IpAddr,
+        client: &Client,
         spread: &mut Spread,
     ) -> Result<(), Full> {
         let Some(servers) = cut.rrset(rtype::NS) else {
@@ -237,7 +238,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Addresses of the names that the records written point to, where we have them and they fit.
-    fn put_target_addresses(&mut self, tables: &Tables, client: IpAddr, spread: &mut Spread) {
+    fn put_target_addresses(&mut self, tables: &Tables, client: &Client, spread: &mut Spread) {
         let mut done = [0; TARGETS_MAX];
         let mut target = LowerName::default();
         for place in 0..self.targets_len {

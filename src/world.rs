@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::answer::{self, Found, Tables};
-use crate::choice::{Sources, Spread};
+use crate::choice::Spread;
+use crate::client::Clients;
 use crate::cookie::CookieSecrets;
 use crate::counters::ShardCounters;
 use crate::delta::{Change, Delta};
@@ -38,8 +39,8 @@ pub enum Transport {
 pub struct Settings {
     /// Largest response over UDP, and what our OPT says we take.
     pub udp_payload_max: u16,
-    /// Which clients are one source for sticky answers and subsets.
-    pub sources: Sources,
+    /// What answers may depend on besides their question.
+    pub clients: Clients,
     /// Idle time of TCP connections in units of 100 ms, for RFC 7828.
     pub keepalive: u16,
     /// NSID, `hostname.bind` and `id.server`; empty: none of them, nor `version.bind`.
@@ -223,7 +224,7 @@ impl World {
         Writer::new(asked.octets, query.question_end, out, limit, opt).finish_decision(
             &self.tables,
             &decision,
-            self.settings.sources.of(asked.client),
+            &self.settings.clients.of(asked.client),
             &mut self.spread,
             opt,
         )

@@ -11,6 +11,7 @@ use hickory_proto::rr::Record;
 use proptest::prelude::*;
 
 use super::*;
+use crate::client::Sources;
 use crate::table::{Soa, Zone};
 
 fn wire(name: &str) -> Vec<u8> {
@@ -45,7 +46,9 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
     };
     let settings = Settings {
         udp_payload_max: 1232,
-        sources: Sources::new(32, 128),
+        clients: Clients {
+            sources: Sources::new(32, 128),
+        },
         keepalive: 100,
         identity: identity.to_vec(),
         cookies: CookieSecrets::new(Vec::new(), [7; 16]),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use containerdns::choice::Sources;
+use containerdns::client::{Clients, Sources};
 use containerdns::cookie::CookieSecrets;
 use containerdns::delta::{Change, Delta};
 use containerdns::fan_out::{Core, FanOut};
@@ -96,7 +96,9 @@ pub(crate) fn key_routes() -> Routes {
 
 fn world() -> World {
     let settings = Settings {
-        sources: Sources::new(32, 128),
+        clients: Clients {
+            sources: Sources::new(32, 128),
+        },
         udp_payload_max: 1232,
         keepalive: 100,
         identity: Vec::new(),

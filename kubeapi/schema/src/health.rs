@@ -1,9 +1,13 @@
 //! Health of backends as probers leave it in the store: one key an address.
 //!
 //! Key: prefix and address, `/containerdns/monitor/status/10.0.0.1`. Value:
-//! `{"status":"UP"|"DOWN","ports":[...],"domains":[...],"cluster":...}`; `ports` holds strings in
-//! existing trees and numbers elsewhere, both are read. An address without a key is up. What a bad
-//! value means is the caller's to decide: it concerns that key only.
+//! `{"status":"UP"|"DOWN","ports":[...],"domains":[...],"cluster":...,"probe":...,"prober":...}`;
+//! `ports` holds strings in existing trees and numbers elsewhere, both are read. An address without
+//! a key is up. What a bad value means is the caller's to decide: it concerns that key only.
+//!
+//! `prober` names the member of [`MEMBER_PREFIX`] that found the backend down: when that member's
+//! lease ends and nobody takes its place, its word is worth nothing any more. A value without it
+//! (one that another scanner wrote) counts for as long as it stands.
 
 use std::net::IpAddr;
 
@@ -11,6 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::json::{self, List, Scalar, quoted};
 use crate::format::{FormatError, VALUE_LEN_MAX, key};
+use crate::probe::{Probe, ProbeError};
+
+/// Where each living prober has a key with its identity, under a lease.
+pub const MEMBER_PREFIX: &str = "/containerdns-prober/members/";
 
 /// Whether a backend answered its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +45,12 @@ pub struct Health {
     /// The cluster that wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// How to probe; none: the prober's own way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// The prober that found it down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prober: Option<String>,
 }
 
 /// Existing probers read the ports as strings only.
@@ -54,6 +68,10 @@ struct Stored<'a> {
     domains: List<'a>,
     #[serde(borrow, default)]
     cluster: Scalar<'a>,
+    #[serde(borrow, default)]
+    probe: Scalar<'a>,
+    #[serde(borrow, default)]
+    prober: Scalar<'a>,
 }
 
 /// Reads one key and its value.
@@ -87,6 +105,10 @@ pub fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<(IpAddr, Health)
         names.extend(name.text(&format!("domains[{index}]"))?.map(String::from));
     }
     let cluster = stored.cluster.filled_text("cluster")?.map(String::from);
+    let probe = stored.probe.filled_text("probe")?;
+    let probe = probe.map(|text| text.parse()).transpose();
+    let probe = probe.map_err(|error: ProbeError| FormatError::field("probe", error))?;
+    let prober = stored.prober.filled_text("prober")?.map(String::from);
     Ok((
         address,
         Health {
@@ -94,6 +116,8 @@ pub fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<(IpAddr, Health)
             ports,
             names,
             cluster,
+            probe,
+            prober,
         },
     ))
 }

@@ -16,8 +16,14 @@ fn check(key: &str, value: &str, shown: Expect) {
                 ports,
                 names,
                 cluster,
+                probe,
+                prober,
             } = health;
-            format!("{address} {status:?} {ports:?} {names:?} {cluster:?}")
+            let probe = probe.map(|probe| format!(" {probe}")).unwrap_or_default();
+            let prober = prober
+                .map(|prober| format!(" by {prober}"))
+                .unwrap_or_default();
+            format!("{address} {status:?} {ports:?} {names:?} {cluster:?}{probe}{prober}")
         }
         Err(error) => format!("error: {error}"),
     };
@@ -43,6 +49,11 @@ fn values_of_existing_trees() {
         expect![[r#"192.168.10.3 Down [80] ["a"] None"#]],
     );
     check(
+        key,
+        r#"{"status":"DOWN","probe":"http:8080/healthz","prober":"node1-77"}"#,
+        expect!["192.168.10.3 Down [] [] None http:8080/healthz by node1-77"],
+    );
+    check(
         "/containerdns/monitor/status/fd00::1/",
         r#"{"status":"UP"}"#,
         expect!["fd00::1 Up [] [] None"],
@@ -52,6 +63,11 @@ fn values_of_existing_trees() {
 #[test]
 fn bad_values_concern_one_key() {
     let key = "/containerdns/monitor/status/192.168.10.3";
+    check(
+        key,
+        r#"{"status":"UP","probe":"udp:53"}"#,
+        expect!["error: probe: `udp` is no way to probe; write tcp, icmp, http, https or grpc"],
+    );
     check(
         key,
         "",
@@ -120,7 +136,7 @@ proptest! {
         cluster in proptest::option::of("\\PC{1,10}"),
     ) {
         let status = if up { Status::Up } else { Status::Down };
-        let health = Health { status, ports, names, cluster };
+        let health = Health { status, ports, names, cluster, probe: None, prober: None };
         let (key, value) = encode(PREFIX, address, &health).unwrap();
         prop_assert_eq!(decode(PREFIX, &key, &value), Ok((address, health)));
     }

@@ -11,8 +11,11 @@
 pub mod admin;
 pub mod api;
 pub mod config;
+pub mod follow;
 pub mod kubernetes;
+pub mod lease;
 pub mod mirror;
+pub mod pace;
 pub mod plan;
 pub mod records;
 pub mod serve;

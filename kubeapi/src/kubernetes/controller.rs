@@ -16,15 +16,15 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::events::Complaints;
-use super::follow::{self, News};
 use super::index::{Complaint, Index, Refusal};
-use super::lease::{Candidate, Fitness, Term, cluster_key, leader_key};
 use super::metrics::{Metrics, OutcomeLabel, ReasonLabel};
 use super::object::ObjectKind;
-use super::pace::{Backoff, Pace, RETRY_MIN, Seldom};
 use super::publish::{Next, Publisher, Write};
 use super::settings::{PodNames, Settings};
 use super::watch::{self as objects, WatchOptions, Watches};
+use crate::follow::{self, News, digest};
+use crate::lease::{Candidate, Fitness, Term, cluster_key, leader_key};
+use crate::pace::{Backoff, Pace, RETRY_MIN, Seldom};
 
 /// Writes under way at most: the store makes those of one moment durable together.
 const WRITES_MAX: usize = 32;
@@ -113,7 +113,13 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
     let (news_sender, news) = mpsc::channel(NEWS_MAX);
     let prefix = format!("{}{}/", settings.bundle_prefix, settings.cluster).into_bytes();
     let relist = options.store_relist;
-    tokio::spawn(follow::run(Arc::clone(&store), prefix, relist, news_sender));
+    tokio::spawn(follow::run(
+        Arc::clone(&store),
+        prefix,
+        relist,
+        digest,
+        news_sender,
+    ));
     let (terms_sender, terms) = watch::channel(None);
     let (refused, refusals) = watch::channel(0);
     let candidate = Candidate {
@@ -121,6 +127,7 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
         key: leader_key(&settings.cluster),
         cluster_key: cluster_key(&settings.cluster),
         identity: options.identity.clone(),
+        said: ["this process leads now", "this process leads no more"],
     };
     let (fitness, fitness_seen) = watch::channel(Fitness::Unfit);
     let candidate = tokio::spawn(candidate.run(terms_sender, refusals, fitness_seen));

@@ -44,6 +44,7 @@ impl Model {
             records,
             marks,
             pointers_given,
+            probe: _,
         } = contribution;
         for (name, mark) in marks {
             let name = canonical::from_wire(name.wire());

@@ -82,11 +82,19 @@ fn a_status_key_is_a_target() {
         listed(5, vec![status("10.0.0.1", value, 3)]),
     );
     assert_eq!(concerned.addresses, HashSet::from([address("10.0.0.1")]));
-    check(&board, "10.0.0.1", expect![[r#"Up by nobody, http/x [22], ["a.z.test."], wished false"#]]);
+    check(
+        &board,
+        "10.0.0.1",
+        expect![[r#"Up by nobody, http/x [22], ["a.z.test."], wished false"#]],
+    );
     check(&board, "10.0.0.2", expect!["none"]);
     let down = r#"{"status":"DOWN","prober":"p-1"}"#;
     board.take(HEALTH.as_bytes(), changed(status("10.0.0.1", down, 6)));
-    check(&board, "10.0.0.1", expect!["Down by p-1, default [], [], wished false"]);
+    check(
+        &board,
+        "10.0.0.1",
+        expect!["Down by p-1, default [], [], wished false"],
+    );
     board.take(HEALTH.as_bytes(), changed(status("10.0.0.1", "DOWN", 7)));
     check(&board, "10.0.0.1", expect!["none"]);
     let gone = seen(&format!("{HEALTH}10.0.0.1"), None, 8);
@@ -103,16 +111,32 @@ fn bundles_ask_and_records_of_users_when_all_are_probed() {
         rrset("web.z.test.", "10.0.0.1")
     );
     board.take(b"/k/", changed(bundle(key, &value, 2)));
-    check(&board, "10.0.0.1", expect![[r#"Up by nobody, tcp:80 [], ["web.z.test."], wished true"#]]);
+    check(
+        &board,
+        "10.0.0.1",
+        expect![[r#"Up by nobody, tcp:80 [], ["web.z.test."], wished true"#]],
+    );
     let own = r#"{"status":"DOWN","ports":[9],"probe":"icmp"}"#;
     board.take(HEALTH.as_bytes(), changed(status("10.0.0.1", own, 3)));
-    check(&board, "10.0.0.1", expect![[r#"Down by nobody, icmp [9], ["web.z.test."], wished true"#]]);
+    check(
+        &board,
+        "10.0.0.1",
+        expect![[r#"Down by nobody, icmp [9], ["web.z.test."], wished true"#]],
+    );
     let quiet = format!(r#"{{"v":1,{}}}"#, rrset("web.z.test.", "10.0.0.1"));
     board.take(b"/k/", changed(bundle(key, &quiet, 4)));
-    check(&board, "10.0.0.1", expect!["Down by nobody, icmp [9], [], wished false"]);
+    check(
+        &board,
+        "10.0.0.1",
+        expect!["Down by nobody, icmp [9], [], wished false"],
+    );
     let user = format!(r#"{{"v":1,{}}}"#, rrset("a.z.test.", "10.0.0.9"));
     board.take(b"/k/", changed(bundle("/k/api/records/z.test/a", &user, 5)));
-    check(&board, "10.0.0.9", expect![[r#"Up by nobody, default [], ["a.z.test."], wished true"#]]);
+    check(
+        &board,
+        "10.0.0.9",
+        expect![[r#"Up by nobody, default [], ["a.z.test."], wished true"#]],
+    );
 }
 
 #[test]
@@ -128,7 +152,11 @@ fn a_key_made_for_a_bundle_is_left_over_when_that_is_gone() {
     let (_, made) = write::made(HEALTH, of, names, Status::Down, "p-1").expect("small");
     board.committed(of, Some(&made), 3);
     assert!(!board.is_leftover(of));
-    check(&board, "10.0.0.1", expect![[r#"Down by p-1, default [], ["web.z.test."], wished true"#]]);
+    check(
+        &board,
+        "10.0.0.1",
+        expect![[r#"Down by p-1, default [], ["web.z.test."], wished true"#]],
+    );
     board.take(b"/k/", changed(seen(key, None, 4)));
     assert!(board.is_leftover(of));
     check(&board, "10.0.0.1", expect!["none"]);
@@ -158,7 +186,11 @@ fn a_list_takes_away_what_it_lacks_but_not_what_is_newer() {
     let old = vec![status("10.0.0.2", r#"{"status":"DOWN"}"#, 1)];
     board.take(HEALTH.as_bytes(), listed(4, old));
     assert_eq!(left(&board), "10.0.0.2");
-    check(&board, "10.0.0.2", expect!["Down by nobody, default [], [], wished false"]);
+    check(
+        &board,
+        "10.0.0.2",
+        expect!["Down by nobody, default [], [], wished false"],
+    );
 }
 
 #[test]

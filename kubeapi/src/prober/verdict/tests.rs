@@ -151,8 +151,16 @@ fn a_quorum_decides() {
     check(2, case(down, &[]), expect!["Vote(true)"]);
     check(2, case(down, &["me"]), expect!["nothing"]);
     check(2, case(down, &["me", "b"]), expect!["Up -> Down"]);
-    check(2, case(Some(Status::Up), &["b", "c"]), expect!["Up -> Down"]);
-    check(2, case(Some(Status::Up), &["me", "b"]), expect!["Vote(false)"]);
+    check(
+        2,
+        case(Some(Status::Up), &["b", "c"]),
+        expect!["Up -> Down"],
+    );
+    check(
+        2,
+        case(Some(Status::Up), &["me", "b"]),
+        expect!["Vote(false)"],
+    );
     // Votes of those that do not look at it do not count.
     check(2, case(down, &["me", "x", "y"]), expect!["nothing"]);
 }

@@ -17,6 +17,7 @@ pub mod lease;
 pub mod mirror;
 pub mod pace;
 pub mod plan;
+pub mod prober;
 pub mod records;
 pub mod serve;
 pub mod tokens;

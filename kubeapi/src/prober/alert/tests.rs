@@ -1,0 +1,293 @@
+//! What is told when, by a clock that is made up; and what a webhook receives.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use expect_test::{Expect, expect};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+fn alert(address: IpAddr, status: &str) -> Alert {
+    let status = match status {
+        "UP" => Status::Up,
+        _ => Status::Down,
+    };
+    Alert {
+        change: Change {
+            address,
+            status,
+            names: Vec::new(),
+            reason: String::new(),
+        },
+        at: SystemTime::UNIX_EPOCH,
+        suppressed: 0,
+    }
+}
+
+/// `SECONDS HOST STATUS; ...`, with a silence of 100 s and three addresses at most.
+fn check(changes: &str, wanted: Expect) {
+    let start = Instant::now();
+    let mut silence = Silence::new(Duration::from_secs(100), 3);
+    let mut told = String::new();
+    let mut tell = |at: Instant, alert: &Alert| {
+        let seconds = (at - start).as_secs();
+        let (change, left_out) = (&alert.change, alert.suppressed);
+        let _ = write!(told, "{seconds} {} {:?}", change.address, change.status);
+        let _ = match left_out {
+            0 => writeln!(told),
+            _ => writeln!(told, ", {left_out} left out"),
+        };
+    };
+    let mut lost = 0;
+    let mut wait = |silence: &mut Silence, until: Instant, tell: &mut dyn FnMut(_, &_)| {
+        while let Some(end) = silence.next().filter(|end| *end <= until) {
+            while let Some(alert) = silence.ended(end) {
+                tell(end, &alert);
+            }
+        }
+    };
+    for change in changes.split("; ") {
+        let words: Vec<&str> = change.split(' ').collect();
+        let at = start + Duration::from_secs(words[0].parse().expect("seconds"));
+        wait(&mut silence, at, &mut tell);
+        let address = format!("10.0.0.{}", words[1]).parse().expect("an address");
+        let heard = silence.heard(alert(address, words[2]), at);
+        lost += usize::from(heard.lost);
+        if let Some(alert) = heard.tell {
+            tell(at, &alert);
+        }
+    }
+    wait(&mut silence, start + Duration::from_secs(10_000), &mut tell);
+    assert!(
+        silence.next().is_none(),
+        "everything is forgotten in the end"
+    );
+    if lost > 0 {
+        let _ = writeln!(told, "{lost} lost");
+    }
+    wanted.assert_eq(&told);
+}
+
+#[test]
+fn an_address_is_silent_after_an_alert() {
+    check("0 1 DOWN", expect![[r#""#]]);
+    check("0 1 DOWN; 200 1 UP", expect![[r#""#]]);
+    // The end of an outage is told, late.
+    check("0 1 DOWN; 30 1 UP", expect![[r#""#]]);
+    check("0 1 DOWN; 30 1 UP; 40 1 DOWN; 50 1 UP", expect![[r#""#]]);
+    // It is as it was told.
+    check("0 1 DOWN; 30 1 UP; 40 1 DOWN", expect![[r#""#]]);
+    check("0 1 DOWN; 30 1 UP; 40 1 DOWN; 100 1 UP", expect![[r#""#]]);
+    // The newest state is told when a silence ends; that begins another.
+    check("0 1 DOWN; 30 1 UP; 110 1 DOWN; 120 1 UP", expect![[r#""#]]);
+    check("0 1 DOWN; 30 1 UP; 110 1 DOWN", expect![[r#""#]]);
+    // Addresses do not silence each other.
+    check(
+        "0 1 DOWN; 1 2 DOWN; 2 1 UP; 3 2 UP; 4 2 DOWN",
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn the_oldest_of_too_many_addresses_is_forgotten() {
+    check(
+        "0 1 DOWN; 1 2 DOWN; 2 3 DOWN; 3 4 DOWN; 4 1 DOWN",
+        expect![[r#""#]],
+    );
+    check(
+        "0 1 DOWN; 1 2 DOWN; 2 3 DOWN; 3 1 UP; 4 4 DOWN",
+        expect![[r#""#]],
+    );
+}
+
+/// Requests as a webhook receives them; each is answered by the next of its answers.
+struct Receiver {
+    url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Receiver {
+    async fn start(answers: &'static [&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (heard, turn) = (Arc::clone(&requests), Arc::new(AtomicUsize::new(0)));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = answers[turn.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)];
+                tokio::spawn(receive(stream, answer, Arc::clone(&heard)));
+            }
+        });
+        let url = format!("http://ann:s%20ecret@{address}/hook?key=4711");
+        Self { url, requests }
+    }
+
+    /// Waits until so many alerts have ended.
+    async fn outcome(&self, metrics: &AlertMetrics, count: u64) -> String {
+        let count_of = |outcome| metrics.alerts.get_or_create(&AlertLabel { outcome }).get();
+        let ended = || ["sent", "failed", "lost"].map(|outcome| (outcome, count_of(outcome)));
+        let end = Instant::now() + Duration::from_secs(20);
+        while ended().iter().map(|(_, count)| count).sum::<u64>() < count && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let mut shown = String::new();
+        for (outcome, count) in ended().into_iter().filter(|(_, count)| *count > 0) {
+            let _ = writeln!(shown, "{count} {outcome}");
+        }
+        for request in self.requests.lock().expect("no panic").iter() {
+            let (head, body) = request.split_once("\r\n\r\n").unwrap_or_default();
+            let shown_head = head.lines().filter(|line| !line.starts_with("host: "));
+            let shown_head = shown_head.filter(|line| !line.starts_with("user-agent: "));
+            for line in shown_head.chain(body.split_inclusive(',')) {
+                let _ = writeln!(shown, "{line}");
+            }
+        }
+        shown
+    }
+}
+
+/// Takes one request and answers it; the connection is closed, or for "" kept without an answer.
+async fn receive(mut stream: TcpStream, answer: &str, requests: Arc<Mutex<Vec<String>>>) {
+    let mut request = String::new();
+    while !request.ends_with('}') {
+        let mut part = [0; 4096];
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return,
+            Ok(len) => request += &String::from_utf8_lossy(&part[..len]),
+        }
+    }
+    requests.lock().expect("no panic").push(request);
+    if answer.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    let head = format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let _ = stream.write_all(head.as_bytes()).await;
+}
+
+const PATIENCE: Patience = Patience {
+    timeout: Duration::from_millis(300),
+    pauses: [Duration::from_millis(20), Duration::from_millis(40)],
+};
+
+fn started(receiver: &Receiver, token: Option<PathBuf>) -> (Alerts, AlertMetrics) {
+    let settings = AlertSettings {
+        url: receiver.url.clone(),
+        token_file: token,
+        silence: Duration::from_millis(500),
+    };
+    let metrics = AlertMetrics::default();
+    let counted = metrics.clone();
+    let alerts = start_with(settings, "n1-7".into(), "k1".into(), metrics, PATIENCE);
+    (alerts, counted)
+}
+
+fn change(host: u8, status: Status) -> Change {
+    Change {
+        address: IpAddr::from([10, 0, 0, host]),
+        status,
+        names: vec!["a.example.".into(), "b.example.".into()],
+        reason: match status {
+            Status::Up => String::new(),
+            Status::Down => "refused".into(),
+        },
+    }
+}
+
+/// The time of an alert is not that of the test.
+fn timeless(shown: &str) -> String {
+    let lines = shown
+        .lines()
+        .map(|line| match line.starts_with("\"at\":\"20") {
+            true => format!("\"at\":{}\n", "x".repeat(line.len() - 5)),
+            false => format!("{line}\n"),
+        });
+    lines.collect()
+}
+
+#[tokio::test]
+async fn an_alert_is_a_request() {
+    let receiver = Receiver::start(&["200 OK"]).await;
+    let (alerts, metrics) = started(&receiver, None);
+    alerts.tell(change(1, Status::Down));
+    let shown = receiver.outcome(&metrics, 1).await;
+    expect![[r#""#]].assert_eq(&timeless(&shown));
+}
+
+#[tokio::test]
+async fn a_silence_ends_with_the_newest_state() {
+    let receiver = Receiver::start(&["204 No Content"]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "t0ken\n").expect("written");
+    let (alerts, metrics) = started(&receiver, Some(file.clone()));
+    alerts.tell(change(1, Status::Down));
+    alerts.tell(change(1, Status::Up));
+    alerts.tell(change(1, Status::Down));
+    receiver.outcome(&metrics, 1).await;
+    std::fs::write(&file, "another").expect("written");
+    alerts.tell(change(1, Status::Up));
+    let shown = receiver.outcome(&metrics, 2).await;
+    expect![[r#""#]].assert_eq(&timeless(&shown));
+}
+
+/// Answers of a webhook, and the outcome with the number of requests.
+async fn check_tries(answers: &'static [&'static str], wanted: Expect) {
+    let receiver = Receiver::start(answers).await;
+    let (alerts, metrics) = started(&receiver, None);
+    alerts.tell(change(1, Status::Down));
+    let shown = receiver.outcome(&metrics, 1).await;
+    let tries = shown.matches("POST /hook?key=4711 HTTP/1.1").count();
+    let outcome = shown.lines().next().unwrap_or_default();
+    wanted.assert_eq(&format!("{outcome} by {tries} tries"));
+}
+
+#[tokio::test]
+async fn a_webhook_that_fails_is_tried_again() {
+    check_tries(&["200 OK"], expect![[r#""#]]).await;
+    check_tries(&["500 x", "503 x", "200 OK"], expect![[r#""#]]).await;
+    check_tries(&["500 x"], expect![[r#""#]]).await;
+    check_tries(&["302 Found"], expect![[r#""#]]).await;
+    check_tries(&["", "200 OK"], expect![[r#""#]]).await;
+    check_tries(&[""], expect![[r#""#]]).await;
+}
+
+#[tokio::test]
+async fn problems_say_neither_url_nor_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "two\nlines").expect("written");
+    let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let unused = unused.local_addr().expect("bound");
+    let problem = |url: String, token: Option<PathBuf>| async move {
+        let webhook = Webhook::new(&url, token, PATIENCE);
+        let outcome = match &webhook {
+            Ok(webhook) => webhook.post("{}".into()).await,
+            Err(problem) => Err(problem.clone()),
+        };
+        outcome.map_err(|problem| problem.to_string())
+    };
+    let url = format!("http://ann:secret@{unused}/secret");
+    for (url, token, wanted) in [
+        (url.clone(), None, expect![[r#""#]]),
+        (url, Some(token), expect![[r#""#]]),
+        ("ftp://ann:secret@host/".into(), None, expect![[r#""#]]),
+        ("/secret".into(), None, expect![[r#""#]]),
+    ] {
+        wanted.assert_debug_eq(&problem(url, token).await);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_lost_and_counted() {
+    let receiver = Receiver::start(&[""]).await;
+    let (alerts, metrics) = started(&receiver, None);
+    // No task runs meanwhile.
+    for _ in 0..QUEUE_LEN + 5 {
+        alerts.tell(change(1, Status::Down));
+    }
+    let shown = receiver.outcome(&metrics, 5).await;
+    assert!(shown.starts_with("5 lost\n"), "{shown}");
+}

@@ -42,7 +42,7 @@ fn check(changes: &str, wanted: Expect) {
         };
     };
     let mut lost = 0;
-    let mut wait = |silence: &mut Silence, until: Instant, tell: &mut dyn FnMut(_, &_)| {
+    let wait = |silence: &mut Silence, until: Instant, tell: &mut dyn FnMut(_, &_)| {
         while let Some(end) = silence.next().filter(|end| *end <= until) {
             while let Some(alert) = silence.ended(end) {
                 tell(end, &alert);
@@ -73,21 +73,72 @@ fn check(changes: &str, wanted: Expect) {
 
 #[test]
 fn an_address_is_silent_after_an_alert() {
-    check("0 1 DOWN", expect![[r#""#]]);
-    check("0 1 DOWN; 200 1 UP", expect![[r#""#]]);
+    check(
+        "0 1 DOWN",
+        expect![[r#"
+        0 10.0.0.1 Down
+    "#]],
+    );
+    check(
+        "0 1 DOWN; 200 1 UP",
+        expect![[r#"
+        0 10.0.0.1 Down
+        200 10.0.0.1 Up
+    "#]],
+    );
     // The end of an outage is told, late.
-    check("0 1 DOWN; 30 1 UP", expect![[r#""#]]);
-    check("0 1 DOWN; 30 1 UP; 40 1 DOWN; 50 1 UP", expect![[r#""#]]);
+    check(
+        "0 1 DOWN; 30 1 UP",
+        expect![[r#"
+        0 10.0.0.1 Down
+        100 10.0.0.1 Up
+    "#]],
+    );
+    check(
+        "0 1 DOWN; 30 1 UP; 40 1 DOWN; 50 1 UP",
+        expect![[r#"
+        0 10.0.0.1 Down
+        100 10.0.0.1 Up, 2 left out
+    "#]],
+    );
     // It is as it was told.
-    check("0 1 DOWN; 30 1 UP; 40 1 DOWN", expect![[r#""#]]);
-    check("0 1 DOWN; 30 1 UP; 40 1 DOWN; 100 1 UP", expect![[r#""#]]);
+    check(
+        "0 1 DOWN; 30 1 UP; 40 1 DOWN",
+        expect![[r#"
+        0 10.0.0.1 Down
+    "#]],
+    );
+    check(
+        "0 1 DOWN; 30 1 UP; 40 1 DOWN; 100 1 UP",
+        expect![[r#"
+        0 10.0.0.1 Down
+        100 10.0.0.1 Up
+    "#]],
+    );
     // The newest state is told when a silence ends; that begins another.
-    check("0 1 DOWN; 30 1 UP; 110 1 DOWN; 120 1 UP", expect![[r#""#]]);
-    check("0 1 DOWN; 30 1 UP; 110 1 DOWN", expect![[r#""#]]);
+    check(
+        "0 1 DOWN; 30 1 UP; 110 1 DOWN; 120 1 UP",
+        expect![[r#"
+        0 10.0.0.1 Down
+        100 10.0.0.1 Up
+    "#]],
+    );
+    check(
+        "0 1 DOWN; 30 1 UP; 110 1 DOWN",
+        expect![[r#"
+        0 10.0.0.1 Down
+        100 10.0.0.1 Up
+        200 10.0.0.1 Down
+    "#]],
+    );
     // Addresses do not silence each other.
     check(
         "0 1 DOWN; 1 2 DOWN; 2 1 UP; 3 2 UP; 4 2 DOWN",
-        expect![[r#""#]],
+        expect![[r#"
+            0 10.0.0.1 Down
+            1 10.0.0.2 Down
+            100 10.0.0.1 Up
+        "#]],
     );
 }
 
@@ -95,11 +146,23 @@ fn an_address_is_silent_after_an_alert() {
 fn the_oldest_of_too_many_addresses_is_forgotten() {
     check(
         "0 1 DOWN; 1 2 DOWN; 2 3 DOWN; 3 4 DOWN; 4 1 DOWN",
-        expect![[r#""#]],
+        expect![[r#"
+            0 10.0.0.1 Down
+            1 10.0.0.2 Down
+            2 10.0.0.3 Down
+            3 10.0.0.4 Down
+            4 10.0.0.1 Down
+        "#]],
     );
     check(
         "0 1 DOWN; 1 2 DOWN; 2 3 DOWN; 3 1 UP; 4 4 DOWN",
-        expect![[r#""#]],
+        expect![[r#"
+            0 10.0.0.1 Down
+            1 10.0.0.2 Down
+            2 10.0.0.3 Down
+            4 10.0.0.4 Down
+            1 lost
+        "#]],
     );
 }
 
@@ -176,7 +239,7 @@ fn started(receiver: &Receiver, token: Option<PathBuf>) -> (Alerts, AlertMetrics
     let settings = AlertSettings {
         url: receiver.url.clone(),
         token_file: token,
-        silence: Duration::from_millis(500),
+        silence: Duration::from_secs(2),
     };
     let metrics = AlertMetrics::default();
     let counted = metrics.clone();
@@ -213,7 +276,23 @@ async fn an_alert_is_a_request() {
     let (alerts, metrics) = started(&receiver, None);
     alerts.tell(change(1, Status::Down));
     let shown = receiver.outcome(&metrics, 1).await;
-    expect![[r#""#]].assert_eq(&timeless(&shown));
+    expect![[r#"
+        1 sent
+        POST /hook?key=4711 HTTP/1.1
+        content-type: application/json
+        authorization: Basic YW5uOnMgZWNyZXQ=
+        content-length: 167
+        {"address":"10.0.0.1",
+        "status":"DOWN",
+        "names":["a.example.",
+        "b.example."],
+        "reason":"refused",
+        "prober":"n1-7",
+        "cluster":"k1",
+        "at":xxxxxxxxxxxxxxxxxxxxxxx
+        "suppressed":0}
+    "#]]
+    .assert_eq(&timeless(&shown));
 }
 
 #[tokio::test]
@@ -230,7 +309,36 @@ async fn a_silence_ends_with_the_newest_state() {
     std::fs::write(&file, "another").expect("written");
     alerts.tell(change(1, Status::Up));
     let shown = receiver.outcome(&metrics, 2).await;
-    expect![[r#""#]].assert_eq(&timeless(&shown));
+    expect![[r#"
+        2 sent
+        POST /hook?key=4711 HTTP/1.1
+        content-type: application/json
+        authorization: Bearer t0ken
+        content-length: 167
+        {"address":"10.0.0.1",
+        "status":"DOWN",
+        "names":["a.example.",
+        "b.example."],
+        "reason":"refused",
+        "prober":"n1-7",
+        "cluster":"k1",
+        "at":xxxxxxxxxxxxxxxxxxxxxxx
+        "suppressed":0}
+        POST /hook?key=4711 HTTP/1.1
+        content-type: application/json
+        authorization: Bearer another
+        content-length: 158
+        {"address":"10.0.0.1",
+        "status":"UP",
+        "names":["a.example.",
+        "b.example."],
+        "reason":"",
+        "prober":"n1-7",
+        "cluster":"k1",
+        "at":xxxxxxxxxxxxxxxxxxxxxxx
+        "suppressed":2}
+    "#]]
+    .assert_eq(&timeless(&shown));
 }
 
 /// Answers of a webhook, and the outcome with the number of requests.
@@ -246,12 +354,12 @@ async fn check_tries(answers: &'static [&'static str], wanted: Expect) {
 
 #[tokio::test]
 async fn a_webhook_that_fails_is_tried_again() {
-    check_tries(&["200 OK"], expect![[r#""#]]).await;
-    check_tries(&["500 x", "503 x", "200 OK"], expect![[r#""#]]).await;
-    check_tries(&["500 x"], expect![[r#""#]]).await;
-    check_tries(&["302 Found"], expect![[r#""#]]).await;
-    check_tries(&["", "200 OK"], expect![[r#""#]]).await;
-    check_tries(&[""], expect![[r#""#]]).await;
+    check_tries(&["200 OK"], expect!["1 sent by 1 tries"]).await;
+    check_tries(&["500 x", "503 x", "200 OK"], expect!["1 sent by 3 tries"]).await;
+    check_tries(&["500 x"], expect!["1 failed by 3 tries"]).await;
+    check_tries(&["302 Found"], expect!["1 failed by 3 tries"]).await;
+    check_tries(&["", "200 OK"], expect!["1 sent by 2 tries"]).await;
+    check_tries(&[""], expect!["1 failed by 3 tries"]).await;
 }
 
 #[tokio::test]
@@ -259,24 +367,41 @@ async fn problems_say_neither_url_nor_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = folder.path().join("token");
     std::fs::write(&token, "two\nlines").expect("written");
-    let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let unused = unused.local_addr().expect("bound");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let unused = listener.local_addr().expect("bound");
+    drop(listener);
     let problem = |url: String, token: Option<PathBuf>| async move {
         let webhook = Webhook::new(&url, token, PATIENCE);
         let outcome = match &webhook {
             Ok(webhook) => webhook.post("{}".into()).await,
             Err(problem) => Err(problem.clone()),
         };
-        outcome.map_err(|problem| problem.to_string())
+        outcome.map_or_else(|problem| problem.to_string(), |()| "sent".into())
     };
     let url = format!("http://ann:secret@{unused}/secret");
     for (url, token, wanted) in [
-        (url.clone(), None, expect![[r#""#]]),
-        (url, Some(token), expect![[r#""#]]),
-        ("ftp://ann:secret@host/".into(), None, expect![[r#""#]]),
-        ("/secret".into(), None, expect![[r#""#]]),
+        (
+            url.clone(),
+            None,
+            expect!["Connection refused (os error 111)"],
+        ),
+        (
+            url,
+            Some(token),
+            expect!["token_file: holds more than one line"],
+        ),
+        (
+            "ftp://ann:secret@host/".into(),
+            None,
+            expect!["url: is no URL of a webhook; write http://HOST/PATH or https://HOST/PATH"],
+        ),
+        (
+            "/secret".into(),
+            None,
+            expect!["url: is no URL of a webhook; write http://HOST/PATH or https://HOST/PATH"],
+        ),
     ] {
-        wanted.assert_debug_eq(&problem(url, token).await);
+        wanted.assert_eq(&problem(url, token).await);
     }
 }
 

@@ -144,8 +144,8 @@ fn split_user(url: &str) -> Option<(Uri, Option<HeaderValue>)> {
     parts.authority = Some(host.parse().ok()?);
     let basic = user.map(|user| {
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
-        let [user, password] = [user, password].map(|part| percent_decode_str(part).collect());
-        let user: Vec<u8> = [user, password].join(&b':');
+        let text = format!("{user}:{password}");
+        let user: Vec<u8> = percent_decode_str(&text).collect();
         let mut value = HeaderValue::try_from(format!("Basic {}", BASE64.encode(&user)))?;
         value.set_sensitive(true);
         Ok::<_, hyper::http::Error>(value)

@@ -83,7 +83,7 @@ pub(super) async fn dripping() -> u16 {
             if stream.write_all(&[octet]).await.is_err() {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
     serving(LOOPBACK, drip).await

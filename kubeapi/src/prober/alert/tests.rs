@@ -5,8 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use expect_test::{Expect, expect};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::*;
 
@@ -362,6 +367,27 @@ async fn a_webhook_that_fails_is_tried_again() {
     check_tries(&[""], expect!["1 failed by 3 tries"]).await;
 }
 
+/// A webhook with a certificate that nobody signed.
+async fn encrypted() -> u16 {
+    let names = vec!["127.0.0.1".to_owned()];
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a key");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key);
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("a certificate and its key")));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    port
+}
+
 #[tokio::test]
 async fn problems_say_neither_url_nor_token() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -379,7 +405,13 @@ async fn problems_say_neither_url_nor_token() {
         outcome.map_or_else(|problem| problem.to_string(), |()| "sent".into())
     };
     let url = format!("http://ann:secret@{unused}/secret");
+    let untrusted = format!("https://ann:secret@127.0.0.1:{}/secret", encrypted().await);
     for (url, token, wanted) in [
+        (
+            untrusted,
+            None,
+            expect!["invalid peer certificate: UnknownIssuer"],
+        ),
         (
             url.clone(),
             None,

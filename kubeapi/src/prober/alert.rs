@@ -43,8 +43,8 @@ const NAMES_LEN_MAX: usize = 4096;
 /// Who is told.
 #[derive(Debug, Clone)]
 pub struct AlertSettings {
-    /// `http` or `https`; a user and password in it are sent as Basic authorization. Of authorities,
-    /// those of the host or of `SSL_CERT_FILE` are trusted; Mozilla's if there are none.
+    /// `http` or `https`; a user and password in it are sent as Basic authorization. Authorities
+    /// of the host or of `SSL_CERT_FILE` are trusted; Mozilla's if there are none.
     pub url: String,
     /// A file with a token that is sent as Bearer authorization; read each time.
     pub token_file: Option<PathBuf>,

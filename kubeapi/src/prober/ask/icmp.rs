@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::task::yield_now;
 
 use super::Unhealthy;
 use super::connect::is_routed;
@@ -21,6 +22,8 @@ use super::connect::is_routed;
 const PAYLOAD: [u8; 56] = *b"containerdns-prober: is this address alive? 0123456789ab";
 /// Echoes of one probe at most: answers like a redirect say neither yes nor no.
 const ECHOES_MAX: usize = 3;
+/// Echoes sent in a row at most, while nothing is received.
+const ROW_MAX: u32 = 16;
 /// The library's own limit is never met: the probe's is shorter.
 const FOREVER: Duration = Duration::from_secs(86_400);
 
@@ -29,6 +32,7 @@ pub(super) struct Pings {
     v4: OnceCell<Client>,
     v6: OnceCell<Client>,
     next: AtomicU32,
+    row: Mutex<u32>,
 }
 
 impl Default for Pings {
@@ -37,6 +41,7 @@ impl Default for Pings {
             v4: OnceCell::new(),
             v6: OnceCell::new(),
             next: AtomicU32::new(RandomState::new().build_hasher().finish() as u32),
+            row: Mutex::new(0),
         }
     }
 }
@@ -50,6 +55,7 @@ impl Pings {
             let identifier = PingIdentifier((number >> 16) as u16);
             let mut pinger = client.pinger(address, identifier).await;
             pinger.timeout(FOREVER);
+            self.turn().await;
             let answer = pinger.ping(PingSequence(number as u16), &PAYLOAD).await;
             let (answer, _) = answer.map_err(|error| failed(error, address))?;
             if let Some(verdict) = read(&answer) {
@@ -57,6 +63,18 @@ impl Pings {
             }
         }
         Err(Unhealthy::Unreachable("no echo reply".into()))
+    }
+
+    /// Waits until an echo may be sent. The library's task that receives is one among those of the
+    /// probes: would hundreds of them send in a row, the socket's buffer could not hold the answers
+    /// until that task has its turn.
+    async fn turn(&self) {
+        let mut row = self.row.lock().await;
+        *row += 1;
+        if *row == ROW_MAX {
+            *row = 0;
+            yield_now().await;
+        }
     }
 
     async fn client(&self, address: IpAddr) -> Result<&Client, Unhealthy> {

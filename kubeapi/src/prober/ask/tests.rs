@@ -225,7 +225,7 @@ async fn grpc() {
 async fn icmp() {
     let asker = Arc::new(asker(None));
     let mut probes = JoinSet::new();
-    for address in ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"].repeat(16) {
+    for address in ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"].repeat(128) {
         let asker = Arc::clone(&asker);
         let probe = "icmp".parse().expect("a probe");
         let address = address.parse().expect("an address");

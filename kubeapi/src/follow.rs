@@ -52,13 +52,13 @@ pub enum News<V = Digest> {
     },
 }
 
-/// Tells `news` of all keys with `prefix`, their values as `read` makes of them, until nobody
-/// listens.
+/// Tells `news` of all keys with `prefix`, with what `read` makes of each key and value, until
+/// nobody listens.
 pub async fn run<V: Send>(
     store: Arc<dyn Store>,
     prefix: Vec<u8>,
     relist: Duration,
-    read: impl Fn(&[u8]) -> V + Send + Sync,
+    read: impl Fn(&[u8], &[u8]) -> V + Send + Sync,
     news: mpsc::Sender<News<V>>,
 ) {
     let mut backoff = Backoff::default();
@@ -86,14 +86,14 @@ async fn pass<V: Send>(
     store: &dyn Store,
     prefix: &[u8],
     due: Instant,
-    read: &(impl Fn(&[u8]) -> V + Send + Sync),
+    read: &(impl Fn(&[u8], &[u8]) -> V + Send + Sync),
     news: &mpsc::Sender<News<V>>,
 ) -> Result<(), StoreError> {
     let (mut seen, mut from, mut at) = (Vec::new(), None, None);
     let revision = loop {
         let page = store.list_page(prefix, from.as_deref(), at).await?;
         seen.extend(page.pairs.into_iter().map(|pair| Seen {
-            value: Some(read(&pair.value)),
+            value: Some(read(&pair.key, &pair.value)),
             key: pair.key,
             revision: pair.mod_revision,
         }));
@@ -119,7 +119,7 @@ async fn pass<V: Send>(
             WatchBatch::Events { revision, events } => (revision, events),
         };
         let seen = events.into_iter().map(|event| Seen {
-            value: event.value.as_deref().map(read),
+            value: event.value.map(|value| read(&event.key, &value)),
             key: event.key,
             revision: event.revision,
         });

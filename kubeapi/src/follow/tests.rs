@@ -28,7 +28,7 @@ impl Bench {
             self.store.clone(),
             PREFIX.to_vec(),
             relist,
-            digest,
+            |_, value| digest(value),
             sender,
         ));
         news
@@ -154,7 +154,7 @@ async fn it_ends_when_nobody_listens() {
         bench.store.clone(),
         PREFIX.to_vec(),
         HOUR,
-        digest,
+        |_, value| digest(value),
         sender,
     ));
     list(&mut news).await;

@@ -14,11 +14,13 @@ use crate::config::{self, Config, Core};
 use crate::cookie::CookieSecrets;
 use crate::fan_out::DELTAS_MAX;
 use crate::model::ModelSettings;
+use crate::prefixes::Prefixes;
 use crate::shard::ShardOptions;
 use crate::sync::{HOLD, Routes, SyncOptions};
 use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
 use crate::tcp::TcpOptions;
 use crate::tcp::limits::ConnectionLimits;
+use crate::topology::Topology;
 use crate::wire;
 use crate::world::Settings;
 
@@ -48,7 +50,10 @@ impl Plan {
             place.map(|place| ZoneId(place as u16))
         };
         let policy = |named: &AnswerPolicy| Policy::new(*named, answer.subset_len);
+        let topology = Arc::new(Topology::new(&config.topology));
+        let forwarders = answer.client_subnet_from.iter();
         let model = ModelSettings {
+            topology: Arc::clone(&topology),
             reverse: config
                 .reverse
                 .iter()
@@ -74,6 +79,8 @@ impl Plan {
             udp_payload_max: answer.udp_payload_max,
             clients: Clients {
                 sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
+                forwarders: Arc::new(Prefixes::new(forwarders.map(|prefix| (*prefix, ())))),
+                topology: Arc::clone(&topology),
             },
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),

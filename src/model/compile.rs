@@ -10,6 +10,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::hold::{self, MARK};
+use super::nearer;
 use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, canonical};
 use crate::choice;
 use crate::delta::Change;
@@ -70,7 +71,7 @@ impl Model {
             kind,
             wildcard_child: state.wildcard_child,
             address_ttl_s: hold::marked_address_ttl(&state.records),
-            rrsets: rrsets(chosen, policy, self.settings.ttl_default_s),
+            rrsets: self.rrsets(chosen, policy),
             glue,
         };
         changes.push(Change::Put(Arc::new(node)));
@@ -199,6 +200,7 @@ impl Model {
             origin: Origin::Derived,
             ttl_s: None,
             weight: None,
+            zone: None,
             rdata: canonical::to_wire(name).into(),
             group: None,
         };
@@ -247,7 +249,7 @@ impl Model {
             let state = &self.states[self.names.get(&host[..])?.0 as usize];
             let mut chosen = self.choose(state);
             chosen.retain(|held| matches!(held.rtype, rtype::A | rtype::AAAA));
-            let rrsets = rrsets(chosen, Policy::Rotate, self.settings.ttl_default_s);
+            let rrsets = self.rrsets(chosen, Policy::Rotate);
             let node = Node::empty(canonical::to_wire(&host).into());
             (!rrsets.is_empty()).then_some(Node {
                 zone: cut.zone,
@@ -256,6 +258,25 @@ impl Model {
             })
         });
         glue.collect()
+    }
+
+    /// Sorts records into RRsets: the smallest TTL for all of a type.
+    fn rrsets(&self, mut chosen: Vec<&Held>, policy: Policy) -> Box<[RRset]> {
+        let (ttl_default_s, topology) = (self.settings.ttl_default_s, &self.settings.topology);
+        chosen.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
+        chosen
+            .chunk_by(|a, b| a.rtype == b.rtype)
+            .map(|records| {
+                let ttls = records
+                    .iter()
+                    .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
+                let ttl_s = ttls.min().unwrap_or(ttl_default_s);
+                RRset {
+                    nearer: nearer::nearer(topology, records, policy, ttl_s),
+                    ..rrset(records, policy, ttl_s)
+                }
+            })
+            .collect()
     }
 }
 
@@ -316,35 +337,26 @@ fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     (chosen, several)
 }
 
-/// Sorts records into RRsets: the same record once, the smallest TTL for all of a type.
-fn rrsets(mut chosen: Vec<&Held>, policy: Policy, ttl_default_s: u32) -> Box<[RRset]> {
-    chosen.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
-    chosen
-        .chunk_by(|a, b| a.rtype == b.rtype)
-        .map(|records| {
-            let ttls = records
-                .iter()
-                .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
-            let mut rdata: Vec<&[u8]> = records.iter().map(|held| &held.rdata[..]).collect();
-            rdata.dedup();
-            rdata.truncate(RRSET_RECORDS_MAX);
-            let policy = match (records[0].rtype, policy) {
-                (rtype::A | rtype::AAAA, policy) => policy,
-                // SRV tells its weights itself (RFC 2782).
-                (rtype::SRV, policy) if policy != Policy::Weighted => policy,
-                _ => Policy::Rotate,
-            };
-            if let Policy::Subset(_) = policy {
-                rdata.sort_by_cached_key(|rdata| choice::ring_place(rdata));
-            }
-            let ttl_s = ttls.min().unwrap_or(ttl_default_s);
-            let weights = (policy == Policy::Weighted).then(|| weights(records));
-            RRset {
-                weights: weights.map(Box::new),
-                ..RRset::new(records[0].rtype, ttl_s, policy, rdata.into_iter())
-            }
-        })
-        .collect()
+/// One RRset of records of one type, in the order of their RDATA: the same record once.
+pub(super) fn rrset(records: &[&Held], policy: Policy, ttl_s: u32) -> RRset {
+    let rtype = records.first().map_or(0, |held| held.rtype);
+    let mut rdata: Vec<&[u8]> = records.iter().map(|held| &held.rdata[..]).collect();
+    rdata.dedup();
+    rdata.truncate(RRSET_RECORDS_MAX);
+    let policy = match (rtype, policy) {
+        (rtype::A | rtype::AAAA, policy) => policy,
+        // SRV tells its weights itself (RFC 2782).
+        (rtype::SRV, policy) if policy != Policy::Weighted => policy,
+        _ => Policy::Rotate,
+    };
+    if let Policy::Subset(_) = policy {
+        rdata.sort_by_cached_key(|rdata| choice::ring_place(rdata));
+    }
+    let weights = (policy == Policy::Weighted).then(|| weights(records));
+    RRset {
+        weights: weights.map(Box::new),
+        ..RRset::new(rtype, ttl_s, policy, rdata.into_iter())
+    }
 }
 
 /// The weights of records in the order of their RDATA, added up. Of several keys with one address

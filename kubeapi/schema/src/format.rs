@@ -15,6 +15,7 @@ pub(crate) mod json;
 pub(crate) mod key;
 pub mod skydns;
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -68,6 +69,8 @@ pub struct Contribution {
     pub marks: Vec<(Name, Mark)>,
     /// Whether PTR records of its addresses are among the records; else the server makes them.
     pub pointers_given: bool,
+    /// Topology zones with the addresses of the key that are in them, no address twice.
+    pub zones: Vec<(Box<str>, Vec<IpAddr>)>,
 }
 
 /// What a key says of a name beside its records.

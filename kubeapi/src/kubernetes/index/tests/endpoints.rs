@@ -147,6 +147,34 @@ fn an_endpoint_whose_pod_has_no_label_for_a_name_is_called_by_address() {
 }
 
 #[test]
+fn zones_of_endpoints_are_told() {
+    check(
+        &[
+            headless(),
+            slice(
+                "db-a",
+                "db",
+                "",
+                "10.1.0.9 name=n zone=b, 10.1.0.1 name=n zone=a, 10.1.0.2 name=n, \
+                 10.1.0.3 name=n zone=a, 10.1.0.4 name=n zone=b notready, 10.1.0.3 name=n zone=b",
+            ),
+            slice("web-a", "web", "", "10.1.0.5 zone=a"),
+            service("web", "10.96.0.1", ""),
+        ],
+        expect![[""]],
+    );
+    let mut open = headless();
+    open["spec"]["publishNotReadyAddresses"] = true.into();
+    check(
+        &[
+            open,
+            slice("db-a", "db", "", "fd00:1::4 name=n zone=b notready"),
+        ],
+        expect![[""]],
+    );
+}
+
+#[test]
 fn ports_are_those_of_the_slice() {
     check(
         &[

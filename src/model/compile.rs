@@ -15,6 +15,7 @@ use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, cano
 use crate::choice;
 use crate::delta::Change;
 use crate::table::{Kind, Node, Policy, RRset, Soa, rtype};
+use crate::topology::Topology;
 use crate::wire;
 
 /// Records of one RRset at most: its count is 16 bits on the wire.
@@ -59,6 +60,7 @@ impl Model {
             Kind::Inside => chosen.retain(|held| held.rtype != rtype::SOA),
         }
         let policy = self.policy(state);
+        let (ttl_default_s, topology) = (self.settings.ttl_default_s, &self.settings.topology);
         let glue = if kind == Kind::Cut {
             self.glue(state, &chosen)
         } else {
@@ -71,7 +73,7 @@ impl Model {
             kind,
             wildcard_child: state.wildcard_child,
             address_ttl_s: hold::marked_address_ttl(&state.records),
-            rrsets: self.rrsets(chosen, policy),
+            rrsets: rrsets(chosen, policy, ttl_default_s, Some(topology)),
             glue,
         };
         changes.push(Change::Put(Arc::new(node)));
@@ -249,7 +251,8 @@ impl Model {
             let state = &self.states[self.names.get(&host[..])?.0 as usize];
             let mut chosen = self.choose(state);
             chosen.retain(|held| matches!(held.rtype, rtype::A | rtype::AAAA));
-            let rrsets = self.rrsets(chosen, Policy::Rotate);
+            // A referral has all of its glue, for whomever (RFC 9471).
+            let rrsets = rrsets(chosen, Policy::Rotate, self.settings.ttl_default_s, None);
             let node = Node::empty(canonical::to_wire(&host).into());
             (!rrsets.is_empty()).then_some(Node {
                 zone: cut.zone,
@@ -258,25 +261,6 @@ impl Model {
             })
         });
         glue.collect()
-    }
-
-    /// Sorts records into RRsets: the smallest TTL for all of a type.
-    fn rrsets(&self, mut chosen: Vec<&Held>, policy: Policy) -> Box<[RRset]> {
-        let (ttl_default_s, topology) = (self.settings.ttl_default_s, &self.settings.topology);
-        chosen.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
-        chosen
-            .chunk_by(|a, b| a.rtype == b.rtype)
-            .map(|records| {
-                let ttls = records
-                    .iter()
-                    .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
-                let ttl_s = ttls.min().unwrap_or(ttl_default_s);
-                RRset {
-                    nearer: nearer::nearer(topology, records, policy, ttl_s),
-                    ..rrset(records, policy, ttl_s)
-                }
-            })
-            .collect()
     }
 }
 
@@ -335,6 +319,31 @@ fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     // Several keys may give the same alias: all stay, for their smallest TTL.
     chosen.retain(|held| held.rtype != rtype::CNAME || held.rdata == first.rdata);
     (chosen, several)
+}
+
+/// Sorts records into RRsets, the smallest TTL for all of a type; with a topology also those of each
+/// zone.
+fn rrsets(
+    mut chosen: Vec<&Held>,
+    policy: Policy,
+    ttl_default_s: u32,
+    topology: Option<&Topology>,
+) -> Box<[RRset]> {
+    chosen.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
+    chosen
+        .chunk_by(|a, b| a.rtype == b.rtype)
+        .map(|records| {
+            let ttls = records
+                .iter()
+                .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
+            let ttl_s = ttls.min().unwrap_or(ttl_default_s);
+            let near = topology.and_then(|all| nearer::nearer(all, records, policy, ttl_s));
+            RRset {
+                nearer: near,
+                ..rrset(records, policy, ttl_s)
+            }
+        })
+        .collect()
 }
 
 /// One RRset of records of one type, in the order of their RDATA: the same record once.

@@ -57,8 +57,8 @@ impl Opt<'_> {
         false
     }
 
-    /// Writes the record into exactly [`Opt::len`] octets. The answer depended on `scope_bits` first
-    /// bits of the subnet's address.
+    /// Writes the record into exactly [`Opt::len`] octets. The answer depended on `scope_bits`
+    /// first bits of the subnet's address.
     pub(super) fn write(&self, rcode: Rcode, scope_bits: u8, out: &mut [u8]) {
         let options_len = (self.len() - FIXED_LEN) as u16;
         let mut at = 0;

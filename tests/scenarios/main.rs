@@ -8,6 +8,7 @@ mod api;
 mod bad_values;
 mod cases;
 mod change;
+mod client_subnet;
 mod flood;
 mod formats;
 #[path = "../harness/mod.rs"]
@@ -17,3 +18,4 @@ mod limits;
 mod outage;
 mod policies;
 mod start;
+mod topology;

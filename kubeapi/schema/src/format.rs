@@ -70,8 +70,11 @@ pub struct Contribution {
     /// Whether PTR records of its addresses are among the records; else the server makes them.
     pub pointers_given: bool,
     /// Topology zones with the addresses of the key that are in them, no address twice.
-    pub zones: Vec<(Box<str>, Vec<IpAddr>)>,
+    pub zones: ZoneAddresses,
 }
+
+/// Names of topology zones, each with addresses in it.
+pub type ZoneAddresses = Vec<(Box<str>, Vec<IpAddr>)>;
 
 /// What a key says of a name beside its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

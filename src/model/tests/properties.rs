@@ -1,6 +1,6 @@
 //! What holds for any changes: the order of changes does not matter, and the nodes are a tree.
 
-use containerdns_schema::format::{AnswerPolicy, Contributed, Mark, Reach};
+use containerdns_schema::format::{AnswerPolicy, Contributed, Mark, Reach, ZoneAddresses};
 use containerdns_schema::record::Record;
 use proptest::prelude::*;
 
@@ -105,7 +105,7 @@ fn marks(key: u8) -> Vec<(Name, Mark)> {
 }
 
 /// Some keys say where an address is, that others have, too.
-fn zones(key: u8) -> Vec<(Box<str>, Vec<IpAddr>)> {
+fn zones(key: u8) -> ZoneAddresses {
     let in_zone = |zone: &str, last| (zone.into(), vec![IpAddr::from([10, 0, 0, last])]);
     match key {
         1 => vec![in_zone("a", 0)],

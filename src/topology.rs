@@ -56,6 +56,7 @@ impl Topology {
     }
 
     /// The zone that an address is in.
+    #[inline]
     pub fn zone_of(&self, address: IpAddr) -> Option<TopologyZone> {
         self.prefixes.get(address)
     }

@@ -327,27 +327,28 @@ struct Reply<'q> {
 }
 
 /// OPT, when the query had one.
-fn opt<'s>(settings: &'s Settings, asked: &Asked<'_>, reply: &Reply<'_>) -> Option<Opt<'s>> {
+fn opt<'s>(settings: &'s Settings, asked: &Asked<'_>, reply: &'s Reply<'_>) -> Option<Opt<'s>> {
     let edns = reply.edns?;
     let cookie = edns.cookie.map(|cookie| {
         let (server, _) = settings.cookies.answer(&cookie, asked.client, asked.now_s);
         (cookie.client, server)
     });
-    let opt = Opt {
+    let identity = &settings.identity[..];
+    let identity = (edns.nsid && !identity.is_empty()).then_some(identity);
+    let keepalive = edns.keepalive && asked.transport == Transport::Tcp;
+    let opt = |nsid| Opt {
         payload_max: settings.udp_payload_max,
         dnssec_ok: edns.dnssec_ok,
         cookie,
-        nsid: (edns.nsid && !settings.identity.is_empty()).then_some(&settings.identity[..]),
-        keepalive: (edns.keepalive && asked.transport == Transport::Tcp)
-            .then_some(settings.keepalive),
-        subnet: reply.subnet,
+        nsid,
+        keepalive: keepalive.then_some(settings.keepalive),
+        subnet: reply.subnet.as_ref(),
         error: reply.error,
     };
     // A long identity beside a long question is left out where both do not fit.
-    if reply.question_end + opt.len() > asked.limit(reply.edns, settings) {
-        return Some(Opt { nsid: None, ..opt });
-    }
-    Some(opt)
+    let limit = asked.limit(reply.edns, settings);
+    let fits = |identity| reply.question_end + opt(Some(identity)).len() <= limit;
+    Some(opt(identity.filter(|identity| fits(identity))))
 }
 
 #[cfg(test)]

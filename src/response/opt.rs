@@ -35,20 +35,21 @@ pub struct Opt<'s> {
     /// Idle time of the connection in units of 100 ms.
     pub keepalive: Option<u16>,
     /// For whom the query was asked, from a forwarder whose word counts.
-    pub subnet: Option<ClientSubnet>,
+    pub subnet: Option<&'s ClientSubnet>,
     /// Why the answer is an error.
     pub error: Option<ExtendedError>,
 }
 
 impl Opt<'_> {
     /// Octets that [`Opt::write`] fills.
+    #[inline]
     pub fn len(&self) -> usize {
         let option = |content: Option<usize>| content.map_or(0, |length| OPTION_FIXED_LEN + length);
         FIXED_LEN
             + option(self.cookie.map(|_| cookie::CLIENT_LEN + cookie::SERVER_LEN))
             + option(self.nsid.map(<[u8]>::len))
             + option(self.keepalive.map(|_| 2))
-            + option(self.subnet.map(|subnet| subnet.len()))
+            + option(self.subnet.map(ClientSubnet::len))
             + option(self.error.map(|_| 2))
     }
 
@@ -60,7 +61,7 @@ impl Opt<'_> {
     /// Writes the record into exactly [`Opt::len`] octets. The answer depended on `scope_bits`
     /// first bits of the subnet's address.
     pub(super) fn write(&self, rcode: Rcode, scope_bits: u8, out: &mut [u8]) {
-        let options_len = (self.len() - FIXED_LEN) as u16;
+        let options_len = (out.len() - FIXED_LEN) as u16;
         let mut at = 0;
         let mut put = |octets: &[u8]| {
             out[at..at + octets.len()].copy_from_slice(octets);
@@ -93,7 +94,7 @@ impl Opt<'_> {
         if let Some(error) = self.error {
             put_option(OPTION_EXTENDED_ERROR, [&(error as u16).to_be_bytes(), &[]]);
         }
-        if let Some(subnet) = &self.subnet {
+        if let Some(subnet) = self.subnet {
             put_option(subnet::OPTION, [&subnet.fixed(scope_bits), subnet.octets()]);
         }
     }

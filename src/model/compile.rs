@@ -321,8 +321,8 @@ fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     (chosen, several)
 }
 
-/// Sorts records into RRsets, the smallest TTL for all of a type; with a topology also those of each
-/// zone.
+/// Sorts records into RRsets, the smallest TTL for all of a type; with a topology also those of
+/// each zone.
 fn rrsets(
     mut chosen: Vec<&Held>,
     policy: Policy,

@@ -14,11 +14,13 @@ use crate::config::{self, Config, Core};
 use crate::cookie::CookieSecrets;
 use crate::fan_out::DELTAS_MAX;
 use crate::model::ModelSettings;
+use crate::prefixes::Prefixes;
 use crate::shard::ShardOptions;
 use crate::sync::{HOLD, Routes, SyncOptions};
 use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
 use crate::tcp::TcpOptions;
 use crate::tcp::limits::ConnectionLimits;
+use crate::topology::Topology;
 use crate::wire;
 use crate::world::Settings;
 
@@ -48,7 +50,9 @@ impl Plan {
             place.map(|place| ZoneId(place as u16))
         };
         let policy = |named: &AnswerPolicy| Policy::new(*named, answer.subset_len);
+        let topology = Arc::new(Topology::new(&config.topology));
         let model = ModelSettings {
+            topology: Arc::clone(&topology),
             reverse: config
                 .reverse
                 .iter()
@@ -72,9 +76,7 @@ impl Plan {
         };
         let settings = Settings {
             udp_payload_max: answer.udp_payload_max,
-            clients: Clients {
-                sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
-            },
+            clients: clients(answer, &topology),
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),
             cookies: CookieSecrets::new(answer.cookie_secrets.clone(), random),
@@ -105,6 +107,16 @@ impl Plan {
             sync,
             shards: shards(config),
         }
+    }
+}
+
+/// What is known of clients.
+fn clients(answer: &config::Answer, topology: &Arc<Topology>) -> Clients {
+    let forwarders = answer.client_subnet_from.iter();
+    Clients {
+        sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
+        forwarders: Arc::new(Prefixes::new(forwarders.map(|prefix| (*prefix, ())))),
+        topology: Arc::clone(topology),
     }
 }
 

@@ -9,6 +9,7 @@ mod backends;
 mod bad_values;
 mod cases;
 mod change;
+mod client_subnet;
 mod flood;
 mod formats;
 #[path = "../harness/mod.rs"]
@@ -18,3 +19,4 @@ mod limits;
 mod outage;
 mod policies;
 mod start;
+mod topology;

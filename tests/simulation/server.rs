@@ -74,6 +74,7 @@ fn model_settings() -> ModelSettings {
         policy: Policy::Rotate,
         zone_policies: HashMap::new(),
         name_policies: Vec::new(),
+        topology: Arc::default(),
         server_addresses: vec![IpAddr::from([10, 0, 0, 53])],
     }
 }
@@ -98,6 +99,8 @@ fn world() -> World {
     let settings = Settings {
         clients: Clients {
             sources: Sources::new(32, 128),
+            forwarders: Arc::default(),
+            topology: Arc::default(),
         },
         udp_payload_max: 1232,
         keepalive: 100,

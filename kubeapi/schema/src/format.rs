@@ -15,6 +15,7 @@ pub(crate) mod json;
 pub(crate) mod key;
 pub mod skydns;
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -71,7 +72,12 @@ pub struct Contribution {
     pub pointers_given: bool,
     /// Its addresses are to be probed.
     pub probe: Option<Wish>,
+    /// Topology zones with the addresses of the key that are in them, no address twice.
+    pub zones: ZoneAddresses,
 }
+
+/// Names of topology zones, each with addresses in it.
+pub type ZoneAddresses = Vec<(Box<str>, Vec<IpAddr>)>;
 
 /// What a key says of a name beside its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

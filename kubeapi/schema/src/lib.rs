@@ -11,6 +11,7 @@
 pub mod format;
 pub mod health;
 pub mod name;
+pub mod prefix;
 mod presentation;
 pub mod probe;
 pub mod rdata;
@@ -24,6 +25,7 @@ pub mod zonefile;
 pub use format::{Contributed, Contribution, Format, FormatError, Reach};
 pub use health::{Health, Status};
 pub use name::{Name, NameError};
+pub use prefix::AddressPrefix;
 pub use probe::Probe;
 pub use rdata::{Rdata, RdataError};
 pub use record::{Record, RecordType};

@@ -10,7 +10,8 @@
 //!   called: `10-0-0-1.NAME` has A 10.0.0.1, stored nowhere;
 //! - `pointers_given`: true when the bundle holds the PTR records of its addresses itself; else the
 //!   server makes them in its reverse zones;
-//! - `probe`: its addresses are to be probed, and how (see [`crate::probe`]).
+//! - `probe`: its addresses are to be probed, and how (see [`crate::probe`]);
+//! - `zones`: `{"zone-a":["10.0.0.1",...],...}`, the topology zones that its addresses are in.
 //!
 //! Fields not named here are ignored, another `v` is refused. One bad RRset makes the whole bundle
 //! bad: half an object is not served.
@@ -20,7 +21,9 @@
 //! hold; then `user` stands beside `v`.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, List, Scalar, quoted};
 use super::{
     AnswerPolicy, BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Contributed, Contribution, EncodeError,
-    FormatError, Mark, key,
+    FormatError, Mark, ZoneAddresses, key,
 };
 use crate::name::Name;
 use crate::probe::{ProbeError, Wish};
@@ -103,6 +106,8 @@ pub struct Bundle<'a> {
     pub pointers_given: bool,
     /// Whether and how its addresses are to be probed.
     pub probe: Option<&'a Wish>,
+    /// Topology zones with the addresses that are in them, in the order of both.
+    pub zones: &'a [(&'a str, Vec<IpAddr>)],
     /// The records.
     pub rrsets: &'a [Rrset],
 }
@@ -136,6 +141,22 @@ struct Stored<'a> {
     pointers_given: Scalar<'a>,
     #[serde(borrow, default)]
     probe: Scalar<'a>,
+    #[serde(borrow, default)]
+    zones: StoredZones<'a>,
+}
+
+/// `zones`, or what is there in its place.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredZones<'a> {
+    Zones(#[serde(borrow)] BTreeMap<Cow<'a, str>, List<'a>>),
+    Other(Scalar<'a>),
+}
+
+impl Default for StoredZones<'_> {
+    fn default() -> Self {
+        Self::Other(Scalar::Absent)
+    }
 }
 
 #[derive(Deserialize)]
@@ -208,7 +229,43 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
         marks,
         pointers_given: stored.pointers_given.flag("pointers_given")?,
         probe: probe.map_err(|error: ProbeError| FormatError::field("probe", error))?,
+        zones: zones(stored.zones)?,
     })
+}
+
+/// Which topology zones addresses are in.
+fn zones(stored: StoredZones<'_>) -> Result<ZoneAddresses, FormatError> {
+    let stored = match stored {
+        StoredZones::Zones(zones) => zones,
+        StoredZones::Other(Scalar::Absent) => return Ok(Vec::new()),
+        StoredZones::Other(other) => {
+            return Err(other.wrong("zones", "an object with a list of addresses for each zone"));
+        }
+    };
+    let mut seen = HashSet::new();
+    let mut zones = Vec::new();
+    for (zone, texts) in stored {
+        if seen.len() + texts.0.len() > BUNDLE_RECORDS_MAX {
+            return Err(FormatError::TooManyRecords(seen.len() + texts.0.len()));
+        }
+        let mut addresses = Vec::with_capacity(texts.0.len());
+        for (index, text) in texts.0.into_iter().enumerate() {
+            let field = format!("zones.{zone}[{index}]");
+            let text = required(text.filled_text(&field)?, &field)?;
+            let address: IpAddr = text.parse().map_err(|_| {
+                FormatError::field(&field, format_args!("{} is no IP address", quoted(&text)))
+            })?;
+            if !seen.insert(address) {
+                return Err(FormatError::field(
+                    field,
+                    format_args!("{address} is there twice, an address is in one zone"),
+                ));
+            }
+            addresses.push(address);
+        }
+        zones.push((zone.into(), addresses));
+    }
+    Ok(zones)
 }
 
 /// What is said of names beside their records.
@@ -368,6 +425,11 @@ pub fn encode(bundle: &Bundle<'_>) -> Result<Vec<u8>, EncodeError> {
             .collect(),
         pointers_given: bundle.pointers_given,
         probe: bundle.probe.map(Wish::to_string),
+        zones: bundle
+            .zones
+            .iter()
+            .map(|(zone, list)| (*zone, list))
+            .collect(),
         rrsets: rrsets.collect(),
     };
     let records: usize = written.rrsets.iter().map(|rrset| rrset.rdata.len()).sum();
@@ -398,6 +460,8 @@ struct Written<'a> {
     pointers_given: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     probe: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    zones: BTreeMap<&'a str, &'a Vec<IpAddr>>,
     rrsets: Vec<WrittenRrset<'a>>,
 }
 

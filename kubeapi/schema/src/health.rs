@@ -15,7 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::json::{self, List, Scalar, quoted};
 use crate::format::{FormatError, VALUE_LEN_MAX, key};
+use crate::name::Name;
 use crate::probe::{Probe, ProbeError};
+
+mod status_key;
+
+pub use status_key::StatusKey;
 
 /// Where each living prober has a key with its identity, under a lease.
 pub const MEMBER_PREFIX: &str = "/containerdns-prober/members/";
@@ -51,6 +56,15 @@ pub struct Health {
     /// The prober that found it down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prober: Option<String>,
+}
+
+impl Health {
+    /// Whether this name is among those that have the address.
+    #[must_use]
+    pub fn lists(&self, name: &Name) -> bool {
+        let is_it = |text: &String| Name::parse(text).is_ok_and(|listed| listed == *name);
+        self.names.iter().any(is_it)
+    }
 }
 
 /// Existing probers read the ports as strings only.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::FormatError;
+use super::{AnswerPolicy, FormatError};
 use crate::record::TTL_MAX_S;
 
 /// Any JSON value, arrays and objects without their content.
@@ -68,6 +68,13 @@ impl<'a> Scalar<'a> {
     /// A TTL in seconds (RFC 2181 section 8).
     pub(crate) fn ttl(self) -> Result<Option<u32>, FormatError> {
         self.number("ttl", TTL_MAX_S)
+    }
+
+    /// The name of an answer policy.
+    pub(crate) fn policy(self) -> Result<Option<AnswerPolicy>, FormatError> {
+        let policy = self.filled_text("policy")?.map(|text| text.parse());
+        let policy = policy.transpose();
+        policy.map_err(|error| FormatError::field("policy", error))
     }
 
     /// True or false, also as a string; absent is false.

@@ -360,6 +360,7 @@ impl<'s> Records<'s> {
                 rtype,
                 ttl,
                 rdata: rdata.collect(),
+                weights: Vec::new(),
             }
         });
         let rrsets: Vec<Rrset> = rrsets.collect();

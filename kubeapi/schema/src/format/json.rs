@@ -132,6 +132,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     }
 }
 
+/// A field that is there, `null` included: for those where `null` means something.
+pub(crate) fn given<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Scalar<'a>>, D::Error> {
+    Scalar::deserialize(deserializer).map(Some)
+}
+
 struct ScalarVisitor;
 
 impl<'de> Visitor<'de> for ScalarVisitor {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use self::kubernetes::KubernetesSection;
 use crate::api::listener::TlsFiles;
 use crate::kubernetes::controller;
+use crate::plan::ProbeMode;
 use crate::records::{Layout, Prefixes};
 use crate::tokens::located;
 
@@ -130,6 +131,8 @@ pub struct ApiSection {
     pub query_token: bool,
     /// TTL of records for which none is given.
     pub ttl_default_s: Ttl,
+    /// Whose addresses have status keys, from which probers take their work.
+    pub probe: ProbeMode,
     /// An audit trail as JSON lines; empty: only the store's.
     pub audit: PathBuf,
     /// Certificates; none: plain HTTP.
@@ -176,6 +179,7 @@ impl Default for ApiSection {
             tokens: "/etc/containerdns/tokens.toml".into(),
             query_token: false,
             ttl_default_s: Ttl(30),
+            probe: ProbeMode::Asked,
             audit: PathBuf::new(),
             tls: None,
         }

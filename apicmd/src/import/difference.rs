@@ -169,7 +169,7 @@ impl NameChange<'_> {
                 ttl: set.ttl,
                 user: set.user.clone(),
                 records: texts(rrset.rtype, &set.records),
-                omitted: 0,
+                ..State::default()
             };
             Difference {
                 name: self.name.clone(),

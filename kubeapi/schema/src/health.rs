@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::format::json::{self, List, Scalar, quoted};
-use crate::format::{FormatError, VALUE_LEN_MAX, key};
+use crate::format::{self, FormatError, VALUE_LEN_MAX};
 use crate::name::Name;
 use crate::probe::{Probe, ProbeError};
 
@@ -141,7 +141,7 @@ pub fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<(IpAddr, Health)
 /// # Errors
 /// The key does not start with `prefix` or does not end in an address.
 pub fn address(prefix: &str, key: &[u8]) -> Result<IpAddr, FormatError> {
-    let text = String::from_utf8_lossy(key::behind_prefix(prefix, key)?);
+    let text = String::from_utf8_lossy(format::key::behind_prefix(prefix, key)?);
     let text = text.strip_suffix('/').unwrap_or(&text);
     text.parse().map_err(|_| {
         FormatError::Key(format!(
@@ -149,6 +149,13 @@ pub fn address(prefix: &str, key: &[u8]) -> Result<IpAddr, FormatError> {
             quoted(text)
         ))
     })
+}
+
+/// The key of an address.
+#[must_use]
+pub fn key(prefix: &str, address: IpAddr) -> Vec<u8> {
+    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
+    format!("{stem}/{address}").into_bytes()
 }
 
 /// Writes one key and its value.
@@ -160,7 +167,6 @@ pub fn encode(
     address: IpAddr,
     health: &Health,
 ) -> Result<(Vec<u8>, Vec<u8>), FormatError> {
-    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
     let value = serde_json::to_vec(health).map_err(|error| FormatError::Json(error.to_string()))?;
     if value.len() > VALUE_LEN_MAX {
         return Err(FormatError::ValueTooLarge {
@@ -168,7 +174,7 @@ pub fn encode(
             max: VALUE_LEN_MAX,
         });
     }
-    Ok((format!("{stem}/{address}").into_bytes(), value))
+    Ok((key(prefix, address), value))
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ fn told(records: &Records) -> String {
         let changed = kept.changed.map(|at| format!(" changed@{at}"));
         lines.push_str(&format!("{name}{items}{}\n", changed.unwrap_or_default()));
     }
-    for (address, status) in &records.health {
-        lines.push_str(&format!("{address} {status:?}\n"));
+    for (address, known) in &records.health {
+        lines.push_str(&format!("{address} {:?}\n", known.health.status));
     }
     let (bad, deleted) = (records.bad(), records.deleted.len());
     lines.push_str(&format!("{bad} bad, {deleted} deleted in mind\n"));

@@ -12,7 +12,7 @@ pub(super) fn operations(change: &NameChange) -> usize {
         Change::Add { records, .. } | Change::Replace { records, .. } => records.len(),
         Change::Update { pairs, .. } => pairs.len(),
         Change::Remove { records, .. } => records.len(),
-        Change::SetTtl { .. } | Change::RemoveAll => 1,
+        Change::Set { .. } | Change::RemoveAll => 1,
     };
     records.min(32) + 1
 }
@@ -80,8 +80,8 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
             update(&mut one, pairs).map_err(|text| missing(&text))?;
             sets.insert(*rtype, one);
         }
-        Change::SetTtl { rtype, ttl } => {
-            let one = set(sets, *rtype, Some(*ttl));
+        Change::Set { rtype, ttl } => {
+            let one = set(sets, *rtype, *ttl);
             sets.insert(*rtype, one);
         }
         Change::Remove { rtype, records } => {
@@ -150,8 +150,10 @@ pub(super) fn differences(before: &Names, after: &Names) -> Vec<Difference> {
                 let state = State {
                     ttl: rrset.ttl,
                     user: rrset.user.clone(),
+                    policy: rrset.policy,
+                    probe: rrset.probe.clone(),
                     records: rrset.records.clone(),
-                    omitted: 0,
+                    ..State::default()
                 };
                 all.insert((name.clone(), rrset.rtype), state);
             }

@@ -290,9 +290,8 @@ fn read_weights(weights: List<'_>, records: usize) -> Result<Vec<Option<u16>>, F
         let problem = format_args!("{given} for {records} records: write one each, or null");
         return Err(FormatError::field("weights", problem));
     }
-    let weight = |(index, weight): (usize, Scalar<'_>)| {
-        weight.number16(&format!("weights[{index}]"))
-    };
+    let weight =
+        |(index, weight): (usize, Scalar<'_>)| weight.number16(&format!("weights[{index}]"));
     weights.0.into_iter().enumerate().map(weight).collect()
 }
 

@@ -60,8 +60,8 @@ impl StatusKey {
     /// A [`FormatError`] that concerns this key alone.
     pub fn parse(prefix: &str, key: &[u8], value: &[u8]) -> Result<Self, FormatError> {
         let (_, health) = decode(prefix, key, value)?;
-        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(value)
-            .map_err(|error| FormatError::Json(error.to_string()))?;
+        let fields: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(value).map_err(|error| FormatError::Json(error.to_string()))?;
         Ok(Self {
             stood_alone: health.names.is_empty(),
             changed: false,
@@ -227,7 +227,11 @@ mod tests {
             done.unwrap();
             let text = String::from_utf8(status.to_value().unwrap()).unwrap();
             let over = if status.is_over() { " over" } else { "" };
-            let same = if status.is_changed() { "" } else { " unchanged" };
+            let same = if status.is_changed() {
+                ""
+            } else {
+                " unchanged"
+            };
             let text = text.replace(",\"", ", \"");
             lines += &(wrapped(&format!("{step}: {text}{over}{same}")) + "\n");
         }
@@ -271,7 +275,8 @@ mod tests {
 
     #[test]
     fn what_other_writers_wrote_stays() {
-        let full = r#"{"status":"DOWN","ports":["22", 80],"domains":["W.a.test"],"more":{"x": 1.50}}"#;
+        let full =
+            r#"{"status":"DOWN","ports":["22", 80],"domains":["W.a.test"],"more":{"x": 1.50}}"#;
         check(
             full,
             &["+w.a.test.", "+v.a.test", "-w.a.test", "-v.a.test"],

@@ -100,6 +100,21 @@ pub enum Change {
     RemoveAll,
 }
 
+impl Change {
+    /// The type that is changed; none: all.
+    #[must_use]
+    pub fn rtype(&self) -> Option<RecordType> {
+        match self {
+            Self::Add { rtype, .. }
+            | Self::Replace { rtype, .. }
+            | Self::Update { rtype, .. }
+            | Self::Set { rtype, .. }
+            | Self::Remove { rtype, .. } => Some(*rtype),
+            Self::RemoveAll => None,
+        }
+    }
+}
+
 /// A record that shall exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewRecord {

@@ -131,7 +131,8 @@ fn what_is_written_is_read_back() {
     };
     let pair = containerdns::encode("/containerdns/", &zones(), &record, fields).unwrap();
     let value = String::from_utf8(pair.value).unwrap();
-    expect![[r#"{"host":"10.0.0.1","type":"A","weight":0,"policy":"random-one"}"#]].assert_eq(&value);
+    expect![[r#"{"host":"10.0.0.1","type":"A","weight":0,"policy":"random-one"}"#]]
+        .assert_eq(&value);
     check(
         Format::ContainerDns,
         "local/containerdns/www/1/",

@@ -225,6 +225,7 @@ fn state(ttl: Option<u32>, user: Option<&str>, omitted: usize, records: &[&str])
         user: user.map(String::from),
         records: records.iter().map(|&text| text.into()).collect(),
         omitted,
+        ..State::default()
     })
 }
 

@@ -404,13 +404,22 @@ fn a_key_that_makes_no_sense_is_left_alone() {
     let full = full.replacen('{', &format!(r#"{{"more":"{padding}","#), 1);
     let full = [(STATUS_ONE, &full[..])];
     let post = |settings: &str| format!(r#"POST www {{"type":"A","ips":["10.0.0.1"]{settings}}}"#);
-    check(&full, &post(r#","probe":true"#), expect![[r#"
+    check(
+        &full,
+        &post(r#","probe":true"#),
+        expect![[r#"
         impossible: probe: status key of 10.0.0.1: value: 65542 octets, at most 65536 are read: split it over several keys
-    "#]]);
-    check_in(ProbeMode::All, &full, &post(""), expect![[r#"
+    "#]],
+    );
+    check_in(
+        ProbeMode::All,
+        &full,
+        &post(""),
+        expect![[r#"
         put /containerdns/test/a/www/debebe8d/ (absent) {"host":"10.0.0.1","type":"A","ttl":30}
         note /containerdns-changes/test/a/www (absent)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod config_file;
 mod error;
 mod import;
 mod rdata_arguments;
+mod setting_options;
 mod settings;
 mod show;
 
@@ -26,6 +27,7 @@ use crate::change::{Change, Target};
 use crate::client::{Client, check_name};
 use crate::command_line::{Command, CommandLine, Form};
 use crate::error::Error;
+use crate::setting_options::SettingOptions;
 use crate::settings::Environment;
 use crate::show::Colors;
 
@@ -98,13 +100,15 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             rdata,
             change,
             ttl,
+            settings,
         } => {
-            let rtype = Some(rtype);
-            changed(
-                Target { name, rtype, ttl },
-                Change::Create { rdata },
-                change,
-            )
+            let target = Target {
+                name,
+                rtype: Some(rtype),
+                ttl,
+                settings,
+            };
+            changed(target, Change::Create { rdata }, change)
         }
         Command::Update {
             name,
@@ -114,10 +118,15 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             to,
             change,
             ttl,
+            settings,
         } => {
-            let rtype = Some(rtype);
-            let update = Change::Update { pairs, from, to };
-            changed(Target { name, rtype, ttl }, update, change)
+            let target = Target {
+                name,
+                rtype: Some(rtype),
+                ttl,
+                settings,
+            };
+            changed(target, Change::Update { pairs, from, to }, change)
         }
         Command::Delete {
             name,
@@ -125,12 +134,13 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             rdata,
             change,
         } => {
-            let ttl = None;
-            changed(
-                Target { name, rtype, ttl },
-                Change::Delete { rdata },
-                change,
-            )
+            let target = Target {
+                name,
+                rtype,
+                ttl: None,
+                settings: SettingOptions::default(),
+            };
+            changed(target, Change::Delete { rdata }, change)
         }
         Command::Import(options) => import::run(client, &options, (form, colors)),
         Command::Export { zone } => {

@@ -66,6 +66,9 @@ pub struct Rrset {
     /// A and AAAA: how the addresses are probed, when they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probing>,
+    /// A and AAAA: the ports they are probed at; none: the prober's own choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probe_ports: Vec<u16>,
     /// CNAME: the target.
     #[serde(
         rename = "alias-domain",
@@ -116,6 +119,7 @@ impl Rrset {
             ports: Vec::new(),
             weights: Vec::new(),
             probe: None,
+            probe_ports: Vec::new(),
             alias_target: None,
             text: None,
             mail_host: None,
@@ -168,6 +172,9 @@ pub struct State {
     /// How the addresses are probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probing>,
+    /// The ports they are probed at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probe_ports: Vec<u16>,
     /// RDATA in presentation format. Of large RRsets only what differs.
     pub records: Vec<String>,
     /// How many records are left out of `records`.

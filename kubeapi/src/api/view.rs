@@ -98,6 +98,9 @@ fn add(rrset: &mut Rrset, item: &Item, owner: &Name, records: &Records) {
         rrset.health.insert(address, known.health.status);
         if rrset.probe.is_none() && item.backend.is_none() {
             rrset.probe = plan::probing(&known.health, owner);
+            if rrset.probe.is_some() {
+                rrset.probe_ports.clone_from(&known.health.ports);
+            }
         }
     }
     rrset.records.push(text);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::rest::{Difference, State};
-use containerdns_schema::{Name, RecordType};
+use containerdns_schema::{Health, Name, RecordType};
 
 use super::status::StatusKeys;
 use super::{Working, has_policy, probing};
@@ -24,13 +24,13 @@ pub(super) fn differences(
     for (entry, item) in before.items() {
         let known = address_of(item).and_then(|address| status.known(address));
         let state = old.add(item, entry.user.as_ref(), entry.policy);
-        state.probe = state.probe.take().or_else(|| probing(&known?.health, name));
+        tell_probe(state, known.map(|known| &known.health), name);
     }
     let mut new = States::default();
     for one in after {
         let health = address_of(&one.item).and_then(|address| status.health(address));
         let state = new.add(&one.item, one.user.as_ref(), one.policy);
-        state.probe = state.probe.take().or_else(|| probing(health?, name));
+        tell_probe(state, health, name);
     }
     let (old, new) = (old.finish(), new.finish());
     let mut types: Vec<RecordType> = old.keys().chain(new.keys()).copied().collect();
@@ -49,6 +49,17 @@ pub(super) fn differences(
         }
     };
     differing.map(difference).collect()
+}
+
+/// The first address that is probed speaks for its RRset.
+fn tell_probe(state: &mut State, health: Option<&Health>, name: &Name) {
+    let Some(health) = health.filter(|_| state.probe.is_none()) else {
+        return;
+    };
+    state.probe = probing(health, name);
+    if state.probe.is_some() {
+        state.probe_ports.clone_from(&health.ports);
+    }
 }
 
 fn address_of(item: &Item) -> Option<std::net::IpAddr> {
@@ -124,5 +135,6 @@ pub(super) fn told(state: &State, other: Option<&State>) -> State {
         user: state.user.clone(),
         policy: state.policy,
         probe: state.probe.clone(),
+        probe_ports: state.probe_ports.clone(),
     }
 }

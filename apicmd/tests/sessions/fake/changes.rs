@@ -150,8 +150,6 @@ pub(super) fn differences(before: &Names, after: &Names) -> Vec<Difference> {
                 let state = State {
                     ttl: rrset.ttl,
                     user: rrset.user.clone(),
-                    policy: rrset.policy,
-                    probe: rrset.probe.clone(),
                     records: rrset.records.clone(),
                     ..State::default()
                 };

@@ -135,19 +135,56 @@ mod tests {
             "--policy default --weight 10.0.0.1=5 --weight fd00::1=default",
             expect![[r#"{"policy":"default","weights":{"10.0.0.1":5,"fd00::1":null}}"#]],
         );
-        check("--probe on --probe-port 80 --probe-port 81", expect![[r#"{"probe":true,"probe_ports":[80,81]}"#]]);
-        check("--probe http:80/healthz", expect![[r#"{"probe":"http:80/healthz"}"#]]);
+        check(
+            "--probe on --probe-port 80 --probe-port 81",
+            expect![[r#"{"probe":true,"probe_ports":[80,81]}"#]],
+        );
+        check(
+            "--probe http:80/healthz",
+            expect![[r#"{"probe":"http:80/healthz"}"#]],
+        );
         check("--probe off", expect![[r#"{"probe":false}"#]]);
     }
 
     #[test]
     fn what_makes_no_sense_is_named() {
-        check("--policy stiky", expect!["error: invalid value 'stiky' for '--policy <POLICY>': `stiky` is no answer policy: write rotate, random-one, sticky, subset or weighted, or default"]);
-        check("--weight 10.0.0.1", expect!["error: invalid value '10.0.0.1' for '--weight <ADDRESS=N>': `10.0.0.1` is no ADDRESS=N: write an address and 0 to 65535"]);
-        check("--weight www=5", expect!["error: invalid value 'www=5' for '--weight <ADDRESS=N>': `www=5` is no ADDRESS=N: write an address and 0 to 65535"]);
-        check("--weight 10.0.0.1=65536", expect!["error: invalid value '10.0.0.1=65536' for '--weight <ADDRESS=N>': `10.0.0.1=65536` is no ADDRESS=N: write an address and 0 to 65535"]);
-        check("--probe udp:53", expect!["error: invalid value 'udp:53' for '--probe <WAY>': `udp` is no way to probe; write tcp, icmp, http, https or grpc, or on, or off"]);
-        check("--probe on --probe-port 0", expect!["error: invalid value '0' for '--probe-port <PORT>': 0 is not in 1..=65535"]);
-        check("--probe-port 80", expect!["error: the following required arguments were not provided:"]);
+        check(
+            "--policy stiky",
+            expect![
+                "error: invalid value 'stiky' for '--policy <POLICY>': `stiky` is no answer policy: write rotate, random-one, sticky, subset or weighted, or default"
+            ],
+        );
+        check(
+            "--weight 10.0.0.1",
+            expect![
+                "error: invalid value '10.0.0.1' for '--weight <ADDRESS=N>': `10.0.0.1` is no ADDRESS=N: write an address and 0 to 65535"
+            ],
+        );
+        check(
+            "--weight www=5",
+            expect![
+                "error: invalid value 'www=5' for '--weight <ADDRESS=N>': `www=5` is no ADDRESS=N: write an address and 0 to 65535"
+            ],
+        );
+        check(
+            "--weight 10.0.0.1=65536",
+            expect![
+                "error: invalid value '10.0.0.1=65536' for '--weight <ADDRESS=N>': `10.0.0.1=65536` is no ADDRESS=N: write an address and 0 to 65535"
+            ],
+        );
+        check(
+            "--probe udp:53",
+            expect![
+                "error: invalid value 'udp:53' for '--probe <WAY>': `udp` is no way to probe; write tcp, icmp, http, https or grpc, or on, or off"
+            ],
+        );
+        check(
+            "--probe on --probe-port 0",
+            expect!["error: invalid value '0' for '--probe-port <PORT>': 0 is not in 1..=65535"],
+        );
+        check(
+            "--probe-port 80",
+            expect!["error: the following required arguments were not provided:"],
+        );
     }
 }

@@ -390,7 +390,8 @@ fn settings_have_columns_where_there_are_some() {
         NAME         TTL  TYPE  DATA      USER  POLICY      HEALTH
         www.a.test.  60   A     10.0.0.1  -     random-one  -
         www.a.test.  60   A     10.0.0.2  -     random-one  -
-    "#]].assert_eq(&super::names(Form::Table, &names, Colors::Off).expect("records"));
+    "#]]
+    .assert_eq(&super::names(Form::Table, &names, Colors::Off).expect("records"));
     www.weights = vec![Some(7), None];
     www.probe = Some(Probing::By("tcp:80".parse().expect("a way")));
     www.probe_ports = vec![80];
@@ -400,7 +401,8 @@ fn settings_have_columns_where_there_are_some() {
         NAME         TTL  TYPE  DATA      USER  POLICY      WEIGHT  PROBE   HEALTH
         www.a.test.  60   A     10.0.0.1  -     random-one  7       tcp:80  -
         www.a.test.  60   A     10.0.0.2  -     random-one  -       tcp:80  DOWN
-    "#]].assert_eq(&super::names(Form::Table, &names, Colors::Off).expect("records"));
+    "#]]
+    .assert_eq(&super::names(Form::Table, &names, Colors::Off).expect("records"));
     expect![[r#"
         {"name":"www.a.test.","type":"A","ttl":60,"policy":"random-one","records":["10.0.0.1","10.0.0.2"],"weights":[7,null],"probe":"tcp:80","probe_ports":[80]}
     "#]].assert_eq(&super::names(Form::JsonLines, &names, Colors::Off).expect("records"));
@@ -444,5 +446,6 @@ fn settings_that_change_are_noted() {
           w.a.test. A: probe icmp, was tcp:80
           w.a.test. A: probe off, was tcp:80
         1 record would be added, 0 removed; nothing was changed
-    "#]].assert_eq(&difference::told(&differences, Colors::Off));
+    "#]]
+    .assert_eq(&difference::told(&differences, Colors::Off));
 }

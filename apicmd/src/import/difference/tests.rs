@@ -284,7 +284,11 @@ fn a_zone_file_says_nothing_of_settings() {
 #[test]
 fn settings_of_a_line_are_sent() {
     let line = r#"{"name":"w.a.test","type":"A","ips":["10.0.0.1","10.0.0.2"],"weights":[5,null],"policy":"sticky","probe":"tcp","probe_ports":[80]}"#;
-    check("", line, &equal(), expect![[r#"
+    check(
+        "",
+        line,
+        &equal(),
+        expect![[r#"
         5 2 {"name":"w.a.test.","policy":"sticky","probe":"tcp","probe_ports":[80],"records":["10.0.0.1","10.0.0.2"],"type":"A","weights":{"10.0.0.1":5}}
         + w.a.test. IN A 10.0.0.1
         + w.a.test. IN A 10.0.0.2
@@ -293,11 +297,17 @@ fn settings_of_a_line_are_sent() {
           w.a.test. A: probe tcp 80, was off
         2 records would be added, 0 removed; nothing was changed
         1 name changed: 2 records added, 0 removed, 0 TTLs changed in 0.0 s
-    "#]]);
-    check(line, line, &equal(), expect![[r#"
+    "#]],
+    );
+    check(
+        line,
+        line,
+        &equal(),
+        expect![[r#"
         nothing would change
         nothing to change: zone and file are equal (0.0 s)
-    "#]]);
+    "#]],
+    );
     check(
         "w.a.test. A 10.0.0.1\nw.a.test. A 10.0.0.2\n",
         line,
@@ -352,10 +362,12 @@ fn many_probed_addresses_are_sent_in_parts() {
         81 40 probe
         81 40
         54 20
-    "#]].assert_eq(&told(&Records::new(), &probed));
+    "#]]
+    .assert_eq(&told(&Records::new(), &probed));
     expect![[r#"
         81 40
         81 40
         54 20
-    "#]].assert_eq(&told(&probed, &Records::new()));
+    "#]]
+    .assert_eq(&told(&probed, &Records::new()));
 }

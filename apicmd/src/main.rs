@@ -85,6 +85,12 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
     let colors = colors();
     let form = output.unwrap_or(Form::Table);
     let shown = |names| show::names(form, &names, colors).map_err(|error| client.odd(error));
+    let target = |name, rtype, ttl, settings| Target {
+        name,
+        rtype: Some(rtype),
+        ttl,
+        settings,
+    };
     let changed = |target: Target, change, options| {
         change::run(client, &target, &change, &options, (form, colors))
     };
@@ -101,15 +107,11 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             change,
             ttl,
             settings,
-        } => {
-            let target = Target {
-                name,
-                rtype: Some(rtype),
-                ttl,
-                settings,
-            };
-            changed(target, Change::Create { rdata }, change)
-        }
+        } => changed(
+            target(name, rtype, ttl, settings),
+            Change::Create { rdata },
+            change,
+        ),
         Command::Update {
             name,
             rtype,
@@ -119,15 +121,11 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             change,
             ttl,
             settings,
-        } => {
-            let target = Target {
-                name,
-                rtype: Some(rtype),
-                ttl,
-                settings,
-            };
-            changed(target, Change::Update { pairs, from, to }, change)
-        }
+        } => changed(
+            target(name, rtype, ttl, settings),
+            Change::Update { pairs, from, to },
+            change,
+        ),
         Command::Delete {
             name,
             rtype,

@@ -2,7 +2,8 @@
 //!
 //! Key: prefix and address, `/containerdns/monitor/status/10.0.0.1`. Value:
 //! `{"status":"UP"|"DOWN","ports":[...],"domains":[...],"cluster":...,"probe":...,"prober":...}`;
-//! `ports` holds strings in existing trees and numbers elsewhere, both are read. An address without
+//! whoever changes one that it did not write goes by [`StatusKey`], which loses no field. `ports`
+//! holds strings in existing trees and numbers elsewhere, both are read. An address without
 //! a key is up. What a bad value means is the caller's to decide: it concerns that key only.
 //!
 //! `prober` names the member of [`MEMBER_PREFIX`] that found the backend down: when that member's

@@ -49,6 +49,8 @@ fn problems_name_the_line() {
         "[store]\nkind = \"embedded\"",
         expect!["kubeapi.toml: store.data: missing; name a folder for the embedded store"],
     );
+    check("[api]\nprobe = \"all\"", expect!["good"]);
+    check("[api]\nprobe = \"some\"", expect![""]);
     check(
         "[store]\ndata = \"x\"",
         expect![[

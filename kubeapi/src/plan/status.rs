@@ -2,8 +2,8 @@
 //!
 //! Which names have an address stands in its key (`domains`), and so does whether a record asked to
 //! be probed: its name is there. What is asked holds for all addresses of a type at a name. Where a
-//! request asks nothing, a new address beside probed ones is probed as they are. Names that share an
-//! address share the key; of two that ask for different ways, the last write counts.
+//! request asks nothing, a new address beside probed ones is probed as they are. Names that share
+//! an address share the key; of two that ask for different ways, the last write counts.
 //!
 //! A key that makes no sense here, or has no room for another name, is left alone, unless the
 //! request asks for just that. The keys of one request are edited in memory first, since several of

@@ -8,6 +8,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::records::Prefixes;
 
+mod settings;
 mod standing;
 mod status;
 

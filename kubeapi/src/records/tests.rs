@@ -187,3 +187,45 @@ fn a_list_removes_what_it_lacks_but_not_what_came_later() {
     "#]],
     );
 }
+
+#[test]
+fn what_stands_beside_a_record_is_kept() {
+    let mut records = Records::default();
+    for (key, value) in [
+        (
+            "/containerdns/test/a/www/1/",
+            r#"{"type":"A","host":"10.0.0.1","weight":7,"policy":"subset"}"#,
+        ),
+        (
+            "/containerdns-kube/api/records/a.test/www.a.test",
+            r#"{"v":1,"policy":"random-one","rrsets":[{"name":"www.a.test.","type":"A",
+                "rdata":["10.0.0.2","10.0.0.3"],"weights":[null,9]}]}"#,
+        ),
+    ] {
+        records.put(&layout(), pair(key, value, 7));
+    }
+    let kept = records.name(&"www.a.test".parse().expect("a name"));
+    let kept = kept.expect("records");
+    let weights = kept.items().map(|(entry, item)| {
+        let (text, weight) = (item.rdata.to_text(item.rtype), item.weight);
+        format!("{text} {weight:?} {:?}\n", entry.policy)
+    });
+    expect![""].assert_eq(&weights.collect::<String>());
+    assert_eq!(kept.policy(), Some(AnswerPolicy::RandomOne));
+}
+
+/// Two spellings of one address: what goes is its own, not the other's.
+#[test]
+fn a_status_key_goes_alone() {
+    let mut records = Records::default();
+    let (down, up) = (r#"{"status":"DOWN"}"#, r#"{"status":"UP"}"#);
+    let key = "/containerdns/monitor/status/10.0.0.1";
+    records.put(&layout(), pair(&format!("{key}/"), down, 5));
+    records.put(&layout(), pair(key, up, 6));
+    records.delete(&layout(), format!("{key}/").as_bytes(), 7);
+    check(&records, expect![""]);
+    let known = records.health("10.0.0.1".parse().expect("an address"));
+    assert_eq!(known.map(|known| &known.value[..]), Some(up.as_bytes()));
+    records.delete(&layout(), key.as_bytes(), 8);
+    check(&records, expect![""]);
+}

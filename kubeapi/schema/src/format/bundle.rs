@@ -2,8 +2,8 @@
 //!
 //! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
 //! namespaces, serviceimports, records. Value: `{"v":1,"rrsets":[{"name","type","ttl",
-//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. An RRset of addresses
-//! may have `weights`, one for each of `rdata` or null. Beside `v` may stand
+//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. An RRset of
+//! addresses may have `weights`, one for each of `rdata` or null. Beside `v` may stand
 //!
 //! - `names`: names that exist also without a record (answered with NODATA);
 //! - `policy`: how answers are chosen at every owner of the bundle;

@@ -12,8 +12,8 @@
 //!
 //! "Records" is the field of the type (`ips`, `ports`, `text`, `mailHost`, `nsHost`, `host`), or
 //! `records` with RDATA as in a zone file, which every type has. A batch is a list of such bodies,
-//! each with `name` and, unless it is POST, `method`. Settings (`policy`, `weights`, `probe`) are read
-//! by [`settings`]. Every field is read whatever its JSON type,
+//! each with `name` and, unless it is POST, `method`. Settings (`policy`, `weights`, `probe`) are
+//! read by `settings`. Every field is read whatever its JSON type,
 //! so that an error can name it; unknown fields are refused.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Policies, weights and probes of records, and the status keys that come and go with them.
+//! The status keys that come and go with records.
 
 use super::*;
 
@@ -7,148 +7,21 @@ fn check_in(mode: ProbeMode, pairs: &[(&str, &str)], request: &str, expected: Ex
     expected.assert_eq(&told_in(mode, &records(pairs), request));
 }
 
-const ONE: (&str, &str) = (
+pub(super) const ONE: (&str, &str) = (
     "/containerdns/test/a/www/1/",
     r#"{"type":"A","host":"10.0.0.1","ttl":60}"#,
 );
-const TWO: (&str, &str) = (
+pub(super) const TWO: (&str, &str) = (
     "/containerdns/test/a/www/2/",
     r#"{"type":"A","host":"10.0.0.2","ttl":60}"#,
 );
 const STATUS_ONE: &str = "/containerdns/monitor/status/10.0.0.1";
 const STATUS_TWO: &str = "/containerdns/monitor/status/10.0.0.2";
 /// The key of a record that asked.
-const PROBED: (&str, &str) = (
+pub(super) const PROBED: (&str, &str) = (
     STATUS_ONE,
     r#"{"status":"DOWN","domains":["www.a.test."],"probe":"tcp:80","x":1}"#,
 );
-
-#[test]
-fn a_policy_is_on_all_records_that_can_have_one() {
-    let www = [
-        ONE,
-        (
-            "/containerdns/test/a/www/3/",
-            r#"{"type":"SRV","host":"10.0.0.3","port":80}"#,
-        ),
-        (
-            "/containerdns/test/a/txt/www/",
-            r#"{"type":"TXT","text":"x","policy":"subset"}"#,
-        ),
-    ];
-    check(
-        &www,
-        r#"PUT www {"type":"A","policy":"sticky"}"#,
-        expect![[r#"
-            delete /containerdns/test/a/www/1/ (at 1)
-            delete /containerdns/test/a/www/3/ (at 2)
-            put /containerdns/test/a/txt/www/ (at 3) {"type":"TXT","text":"x"}
-            put /containerdns/test/a/www/dcbebb67/ (absent) {"host":"10.0.0.3","type":"SRV","port":80,"priority":10,"weight":100,"policy":"sticky"}
-            put /containerdns/test/a/www/debebe8d/ (absent) {"host":"10.0.0.1","type":"A","ttl":60,"policy":"sticky"}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    let sticky = [
-        (
-            "/containerdns/test/a/www/1/",
-            r#"{"type":"A","host":"10.0.0.1","policy":"sticky","weight":7}"#,
-        ),
-        TWO,
-    ];
-    check(
-        &sticky,
-        r#"POST www {"type":"AAAA","ips":["fd00::1"]}"#,
-        expect![[r#"
-            put /containerdns/test/a/www/9954580a/ (absent) {"host":"fd00::1","type":"AAAA","ttl":30,"policy":"sticky"}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    check(
-        &sticky,
-        r#"PUT www {"type":"A","update":{"10.0.0.1":"10.0.0.3"}}"#,
-        expect![[r#"
-            delete /containerdns/test/a/www/1/ (at 1)
-            put /containerdns/test/a/www/dcbebb67/ (absent) {"host":"10.0.0.3","type":"A","weight":7,"policy":"sticky"}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    check(
-        &sticky,
-        r#"PUT www {"type":"A","ips":["10.0.0.4"]}"#,
-        expect![[r#"
-            delete /containerdns/test/a/www/1/ (at 1)
-            delete /containerdns/test/a/www/2/ (at 2)
-            put /containerdns/test/a/www/d9beb6ae/ (absent) {"host":"10.0.0.4","type":"A","ttl":60,"policy":"sticky"}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    check(
-        &sticky,
-        r#"PUT www {"type":"A","policy":null}"#,
-        expect![[r#"
-            delete /containerdns/test/a/www/1/ (at 1)
-            put /containerdns/test/a/www/debebe8d/ (absent) {"host":"10.0.0.1","type":"A","weight":7}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    check(
-        &sticky[..1],
-        r#"POST www {"type":"A","ips":["10.0.0.1"],"policy":"sticky"}"#,
-        expect![[r#"
-            nothing to do
-        "#]],
-    );
-    check(
-        &sticky,
-        r#"PUT www {"type":"AAAA","policy":"sticky"}"#,
-        expect![[r#"
-            not found: type: www.a.test. has no AAAA records
-        "#]],
-    );
-}
-
-#[test]
-fn weights_are_of_addresses() {
-    check(
-        &[ONE],
-        r#"POST www {"type":"A","ips":["10.0.0.1","10.0.0.2"],"weights":[5,null]}"#,
-        expect![[r#"
-            delete /containerdns/test/a/www/1/ (at 1)
-            put /containerdns/test/a/www/dbbeb9d4/ (absent) {"host":"10.0.0.2","type":"A","ttl":60}
-            put /containerdns/test/a/www/debebe8d/ (absent) {"host":"10.0.0.1","type":"A","ttl":60,"weight":5}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    check(
-        &[ONE, TWO],
-        r#"PUT www {"type":"A","weights":{"10.0.0.2":50}}"#,
-        expect![[r#"
-            delete /containerdns/test/a/www/2/ (at 2)
-            put /containerdns/test/a/www/dbbeb9d4/ (absent) {"host":"10.0.0.2","type":"A","ttl":60,"weight":50}
-            note /containerdns-changes/test/a/www (absent)
-        "#]],
-    );
-    check(
-        &[ONE],
-        r#"PUT www {"type":"A","weights":{"10.0.0.2":50}}"#,
-        expect![[r#"
-            not found: weights: www.a.test. has no A record 10.0.0.2
-        "#]],
-    );
-}
-
-#[test]
-fn weights_and_policy_stay_in_the_bundle_of_a_large_rrset() {
-    let ips: Vec<String> = (0..34).map(|n| format!("\"10.0.1.{n}\"")).collect();
-    let weights: Vec<String> = (0..34).map(|n| n.to_string()).collect();
-    let (ips, weights) = (ips.join(","), weights.join(","));
-    let request = format!(
-        r#"POST www {{"type":"A","ips":[{ips}],"weights":[{weights}],"policy":"weighted"}}"#
-    );
-    let planned = told(&records(&[]), &request);
-    let bundles = planned.lines().filter(|line| line.contains("kube/api"));
-    expect![[r#"put /containerdns-kube/api/records/a.test/www.a.test (absent) {"v":1,"policy":"weighted","rrsets":[{"name":"www.a.test.","type":"A","ttl":30,"rdata":["10.0.1.32","10.0.1.33"],"weights":[32,33]}]}"#]].assert_eq(&bundles.collect::<String>());
-}
 
 #[test]
 fn a_probed_record_has_a_status_key() {
@@ -313,7 +186,10 @@ fn names_share_the_key_of_an_address() {
             put /containerdns/monitor/status/10.0.0.1 (absent) {"domains":["b.a.test.","c.a.test."],"status":"UP"}
         "#]],
     );
-    // Who takes over an address that others have probed is no ground to probe it otherwise.
+}
+
+#[test]
+fn who_comes_to_a_probed_address_probes_it_no_other_way() {
     check(
         &[
             ONE,
@@ -496,21 +372,4 @@ fn status_keys_count_as_operations() {
         too large: body: 134 operations of the store for 1 names: one transaction has at most 128; send less at a time
     "#]],
     );
-}
-
-#[test]
-fn the_trail_tells_of_settings() {
-    let rules = Rules {
-        ttl_default_s: 30,
-        cluster: None,
-        probe: ProbeMode::Asked,
-    };
-    let request =
-        r#"PUT www {"type":"A","policy":"sticky","weights":{"10.0.0.1":5},"probe":"icmp"}"#;
-    let records = records(&[ONE, PROBED]);
-    let planned = plan(&records, &layout(), &rules, &changes(request)).expect("a plan");
-    let told = serde_json::to_string(&planned.names[0].differences).expect("JSON");
-    expect![[r#"
-        [{"name":"www.a.test.","type":"A","before":{"ttl":60,"probe":"tcp:80","records":["10.0.0.1"]},
-        "after":{"ttl":60,"policy":"sticky","weights":{"10.0.0.1":5},"probe":"icmp","records":["10.0.0.1"]}}]"#]].assert_eq(&told.replace(",\"after", ",\n\"after"));
 }

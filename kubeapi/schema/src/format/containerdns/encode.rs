@@ -125,10 +125,8 @@ pub fn encode(
     let id;
     match *rtype {
         RecordType::A | RecordType::AAAA => {
-            let address = rdata
-                .as_ip(*rtype)
-                .ok_or_else(|| wrong_rdata(*rtype))?
-                .to_string();
+            let address = rdata.as_ip(*rtype).ok_or_else(|| wrong_rdata(*rtype))?;
+            let address = address.to_string();
             id = key::record_id(&address);
             labels.insert(0, id.as_bytes());
             written.host = Some(address);

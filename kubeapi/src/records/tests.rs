@@ -210,7 +210,12 @@ fn what_stands_beside_a_record_is_kept() {
         let (text, weight) = (item.rdata.to_text(item.rtype), item.weight);
         format!("{text} {weight:?} {:?}\n", entry.policy)
     });
-    expect![""].assert_eq(&weights.collect::<String>());
+    expect![[r#"
+        10.0.0.2 None Some(RandomOne)
+        10.0.0.3 Some(9) Some(RandomOne)
+        10.0.0.1 Some(7) Some(Subset)
+    "#]]
+    .assert_eq(&weights.collect::<String>());
     assert_eq!(kept.policy(), Some(AnswerPolicy::RandomOne));
 }
 
@@ -223,9 +228,20 @@ fn a_status_key_goes_alone() {
     records.put(&layout(), pair(&format!("{key}/"), down, 5));
     records.put(&layout(), pair(key, up, 6));
     records.delete(&layout(), format!("{key}/").as_bytes(), 7);
-    check(&records, expect![""]);
+    check(
+        &records,
+        expect![[r#"
+        10.0.0.1 Up
+        0 bad, 0 deleted in mind
+    "#]],
+    );
     let known = records.health("10.0.0.1".parse().expect("an address"));
     assert_eq!(known.map(|known| &known.value[..]), Some(up.as_bytes()));
     records.delete(&layout(), key.as_bytes(), 8);
-    check(&records, expect![""]);
+    check(
+        &records,
+        expect![[r#"
+        0 bad, 0 deleted in mind
+    "#]],
+    );
 }

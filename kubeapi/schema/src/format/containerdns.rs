@@ -14,8 +14,8 @@
 //! The id is the FNV-1a hash of the address. A service's address (`"source":"svc"`) also answers
 //! at `<id>.<owner>`, since the SRV records of that writer point there. `policy` says how answers
 //! are chosen at the owner, and `weight` beside an address how often that one is. A missing `type`
-//! follows from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless given. The tree has
-//! room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
+//! follows from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless given. The
+//! tree has room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
 
 mod encode;
 

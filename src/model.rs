@@ -19,11 +19,15 @@ use containerdns_schema::name::Name;
 use crate::delta::Change;
 use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
 
+mod backends;
 mod canonical;
 mod compile;
 mod hold;
 mod reverse;
 mod tree;
+
+use backends::Backends;
+pub use backends::Word;
 
 /// Names kept at most: a flood of keys is refused, never paid for by names that exist. At some
 /// 600 octets a name in the model and on two cores this is 10 GB.
@@ -71,8 +75,10 @@ pub struct Stamp {
 pub enum Adds {
     /// Records.
     Records(Contribution),
-    /// Whether the backend with this address is down.
-    Health(IpAddr, bool),
+    /// What is said of the backend with this address.
+    Health(IpAddr, Word),
+    /// A prober lives.
+    Prober(Arc<str>),
     /// The value makes no sense: what the key said before stays.
     Bad,
 }
@@ -91,13 +97,15 @@ pub struct Model {
     free: Vec<NameId>,
     dirty: Vec<NameId>,
     removed: Vec<Arc<[u8]>>,
-    down: HashSet<IpAddr>,
+    backends: Backends,
     /// Which names hold an address, to find them when its health changes.
     holders: BTreeSet<(IpAddr, NameId)>,
     /// SOA as last sent, by zone.
     soas: Vec<Arc<Soa>>,
     counts: Counts,
     conflicts: HashSet<NameId>,
+    /// Names all of whose addresses are down.
+    failed_open: HashSet<NameId>,
 }
 
 /// Sizes and oddities of the model, for metrics.
@@ -113,6 +121,8 @@ pub struct Counts {
     pub conflicts: usize,
     /// Backends known to be down.
     pub backends_down: usize,
+    /// Names all of whose addresses of a type are down: all of them are answered.
+    pub failed_open: usize,
     /// Records that lie in no zone of ours, seen since the start.
     pub records_outside: u64,
     /// Records refused because [`NAMES_MAX`] names exist, since the start.
@@ -122,6 +132,15 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct NameId(u32);
 
+/// What a key says that holds no records.
+#[derive(Debug)]
+enum Said {
+    /// Something of a backend.
+    Backend(IpAddr),
+    /// That a prober lives.
+    Prober(Arc<str>),
+}
+
 #[derive(Debug)]
 struct Key {
     id: u64,
@@ -129,7 +148,7 @@ struct Key {
     /// The list that last held this key.
     list: u64,
     bad: bool,
-    health: Option<(IpAddr, bool)>,
+    health: Option<Said>,
     owners: Box<[NameId]>,
 }
 
@@ -190,7 +209,7 @@ impl Model {
             free: Vec::new(),
             dirty: Vec::new(),
             removed: Vec::new(),
-            down: HashSet::new(),
+            backends: Backends::default(),
             holders: BTreeSet::new(),
             soas: zones
                 .iter()
@@ -198,6 +217,7 @@ impl Model {
                 .collect(),
             counts: Counts::default(),
             conflicts: HashSet::new(),
+            failed_open: HashSet::new(),
             settings,
         };
         for place in 0..model.apexes.len() {
@@ -256,9 +276,14 @@ impl Model {
                 Adds::Records(contribution) => {
                     state.owners = self.attach(state.id, contribution);
                 }
-                Adds::Health(address, down) => {
-                    state.health = Some((address, down));
-                    self.set_down(address, down);
+                Adds::Health(address, word) => {
+                    state.health = Some(Said::Backend(address));
+                    self.say(address, word);
+                }
+                Adds::Prober(prober) => {
+                    state.health = Some(Said::Prober(Arc::clone(&prober)));
+                    let changed = self.backends.live(prober);
+                    self.mark_holders(&changed);
                 }
                 Adds::Bad => {}
             }
@@ -332,18 +357,32 @@ impl Model {
             names: self.names.len(),
             keys: self.keys.len(),
             conflicts: self.conflicts.len(),
-            backends_down: self.down.len(),
+            backends_down: self.backends.len(),
+            failed_open: self.failed_open.len(),
             ..self.counts
         }
     }
 
-    fn set_down(&mut self, address: IpAddr, down: bool) {
-        let changed = if down {
-            self.down.insert(address)
-        } else {
-            self.down.remove(&address)
-        };
-        if changed {
+    /// Probers that call backends down although they have no key, and whose word still counts.
+    pub fn unvouched(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.backends.unvouched()
+    }
+
+    /// The word of a prober that has gone counts no more; how many backends come up by that.
+    pub fn lapse(&mut self, prober: &Arc<str>) -> usize {
+        let changed = self.backends.lapse(prober);
+        self.mark_holders(&changed);
+        changed.len()
+    }
+
+    fn say(&mut self, address: IpAddr, word: Word) {
+        if self.backends.say(address, word) {
+            self.mark_holders(&[address]);
+        }
+    }
+
+    fn mark_holders(&mut self, addresses: &[IpAddr]) {
+        for &address in addresses {
             let all = (address, NameId(0))..=(address, NameId(u32::MAX));
             for (_, id) in self.holders.range(all).copied().collect::<Vec<_>>() {
                 self.mark(id);

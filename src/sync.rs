@@ -30,6 +30,7 @@ use crate::fan_out::FanOut;
 use crate::model::{Adds, Model};
 
 mod known;
+pub mod lapses;
 mod listing;
 mod quiet;
 pub mod routes;
@@ -38,6 +39,7 @@ pub mod status;
 mod watching;
 
 use known::Known;
+use lapses::Lapses;
 use listing::{Completed, Listing, Outcome, Part};
 use quiet::Quiet;
 pub use routes::Routes;
@@ -77,6 +79,7 @@ pub struct Sync {
     spread: Spread,
     watch: Option<mpsc::Receiver<Result<WatchBatch, StoreError>>>,
     known: Known,
+    lapses: Lapses,
     watch_started: Instant,
     listing: Option<Listing>,
     list_number: u64,
@@ -100,6 +103,7 @@ enum Turn {
     Batch(Option<Result<WatchBatch, StoreError>>),
     Page(Option<Result<Part, StoreError>>),
     ListDue,
+    LapseDue,
     Flush,
 }
 
@@ -116,6 +120,7 @@ impl Sync {
         Sync {
             store,
             known: Known::new(routes.listed()),
+            lapses: Lapses::default(),
             routes,
             model,
             fan_out,
@@ -159,7 +164,11 @@ impl Sync {
             Turn::Page(Some(Err(error))) => self.list_failed(&error),
             Turn::Page(None) => self.list_failed(&ended_early()),
             Turn::ListDue => self.start_list(),
+            Turn::LapseDue => {}
             Turn::Flush => {}
+        }
+        if self.lapses.look(&mut self.model, self.watch.is_some()) {
+            self.publish();
         }
         // At every turn: the timer alone would never fire while changes come faster than it.
         if self.fan_out.behind() > 0 {
@@ -185,10 +194,17 @@ impl Sync {
                 None => pending().await,
             }
         };
+        let lapse = async {
+            match self.lapses.due() {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             batch = watch => Turn::Batch(batch),
             page = page => Turn::Page(page),
             () = tokio::time::sleep_until(self.list_due), if !listing => Turn::ListDue,
+            () = lapse => Turn::LapseDue,
             () = tokio::time::sleep(FLUSH), if behind => Turn::Flush,
         }
     }

@@ -14,8 +14,8 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 
-use crate::kubernetes::controller::Status;
 use crate::mirror::Mirror;
+use crate::role::Status;
 
 /// A loop that has not turned for so long is stuck: it does so every second.
 const AGE_MAX: Duration = Duration::from_secs(10);
@@ -25,8 +25,8 @@ const AGE_MAX: Duration = Duration::from_secs(10);
 pub struct Admin {
     /// The metrics.
     pub registry: Registry,
-    /// The Kubernetes role, if it runs here.
-    pub kubernetes: Option<Status>,
+    /// The roles that run here by themselves.
+    pub roles: Vec<Status>,
     /// The REST API's view of the store, if it runs here.
     pub mirror: Option<Arc<Mirror>>,
 }
@@ -45,21 +45,18 @@ pub fn router(admin: Admin) -> Router {
 }
 
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
-    let age = admin.kubernetes.as_ref().map(Status::age);
-    let stuck = age.filter(|age| *age > AGE_MAX);
-    let reasons = stuck.map(|age| {
-        let age_ms = age.as_millis();
-        format!("the loop of the Kubernetes role last turned {age_ms} ms ago")
+    let stuck = admin.roles.iter().filter(|role| role.age() > AGE_MAX);
+    let reasons = stuck.map(|status| {
+        let (role, age_ms) = (status.role, status.age().as_millis());
+        format!("the loop of the {role} role last turned {age_ms} ms ago")
     });
-    verdict("healthy", reasons.into_iter().collect())
+    verdict("healthy", reasons.collect())
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    let mut reasons = Vec::new();
-    if let Some(status) = &admin.kubernetes {
-        let lists = status.waits_for().into_iter();
-        reasons.extend(lists.map(|what| format!("waits for a complete list of {what}")));
-    }
+    let lists = admin.roles.iter().flat_map(Status::waits_for);
+    let waits = lists.map(|what| format!("waits for a complete list of {what}"));
+    let mut reasons: Vec<String> = waits.collect();
     if admin
         .mirror
         .as_ref()

@@ -19,6 +19,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use self::kubernetes::KubernetesSection;
+use self::prober::ProberSection;
 use crate::api::listener::TlsFiles;
 use crate::kubernetes::controller;
 use crate::plan::ProbeMode;
@@ -26,6 +27,7 @@ use crate::records::{Layout, Prefixes};
 use crate::tokens::located;
 
 mod kubernetes;
+mod prober;
 
 /// Size of a configuration file at most.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -55,6 +57,9 @@ pub struct Config {
     /// Names of a Kubernetes cluster.
     #[serde(default)]
     pub kubernetes: KubernetesSection,
+    /// Health of backends.
+    #[serde(default)]
+    pub prober: ProberSection,
 }
 
 /// `[admin]`: metrics and probes.
@@ -114,8 +119,12 @@ struct EtcdTls {
 #[derive(Debug)]
 struct Prefix(String);
 
+/// Seconds between complete lists.
+type RelistSeconds = Within<1, 86_400>;
+
+/// A number from MIN to MAX.
 #[derive(Debug, Clone, Copy)]
-struct RelistSeconds(u64);
+struct Within<const MIN: u64, const MAX: u64>(u64);
 
 /// `[api]`: the REST API.
 #[derive(Debug, Deserialize)]
@@ -166,7 +175,7 @@ impl Default for StoreSection {
             bundle_prefix: Prefix(prefixes.bundles),
             change_prefix: Prefix(prefixes.changes),
             health_prefix: Prefix(prefixes.health),
-            relist_s: RelistSeconds(300),
+            relist_s: Within(300),
         }
     }
 }
@@ -214,12 +223,12 @@ impl<'de> Deserialize<'de> for Prefix {
     }
 }
 
-impl<'de> Deserialize<'de> for RelistSeconds {
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u64::deserialize(deserializer)? {
-            seconds @ 1..=86_400 => Ok(Self(seconds)),
+            number if (MIN..=MAX).contains(&number) => Ok(Self(number)),
             other => Err(D::Error::custom(format!(
-                "{other} is out of range; write 1 to 86400"
+                "{other} is out of range; write {MIN} to {MAX}"
             ))),
         }
     }
@@ -293,12 +302,15 @@ impl Config {
         if self.zones.iter().any(|zone| zone.label_count() == 0) {
             return Err("zones: the root is no zone of ours; write a name below it".into());
         }
-        if !self.api.enabled && !self.kubernetes.enabled {
+        if !self.api.enabled && !self.kubernetes.enabled && !self.prober.enabled {
             return Err(
-                "api.enabled: false, and so is kubernetes.enabled; nothing would run".into(),
+                "api.enabled: false, and so are kubernetes.enabled and prober.enabled; \
+                        nothing would run"
+                    .into(),
             );
         }
         self.kubernetes.check(&self.zones)?;
+        self.prober.check()?;
         if let Some(tls) = &self.store.tls
             && tls.cert.is_some() != tls.key.is_some()
         {

@@ -19,11 +19,13 @@ use crate::api::Api;
 use crate::api::audit::Trail;
 use crate::api::listener::{self, Tls, TlsError};
 use crate::config::Config;
-use crate::kubernetes::controller::{self, Running};
+use crate::kubernetes::controller;
 use crate::kubernetes::metrics::Metrics;
 use crate::mirror::Mirror;
 use crate::plan::Rules;
+use crate::prober;
 use crate::records::Layout;
+use crate::role::Running;
 use crate::tokens::{Keyring, TokensError};
 
 /// How often it is looked whether the store has been read.
@@ -173,15 +175,15 @@ pub fn run(config: &Config) -> Result<(), ServeError> {
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(process("signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(process("signals"))?;
-        let (api, kubernetes) = start(config).await?;
+        let (api, roles) = start(config).await?;
         tokio::select! {
             () = log_when_ready(api) => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         info!("ending");
-        if let Some(kubernetes) = kubernetes {
-            kubernetes.end().await;
+        for role in roles {
+            role.end().await;
         }
         Ok(())
     });
@@ -191,33 +193,37 @@ pub fn run(config: &Config) -> Result<(), ServeError> {
 }
 
 /// Starts the roles that `config` asks for, and what shows how they are.
-async fn start(config: &Config) -> Result<(Option<RunningApi>, Option<Running>), ServeError> {
+async fn start(config: &Config) -> Result<(Option<RunningApi>, Vec<Running>), ServeError> {
     let store = config.open_store()?;
     let mut registry = Registry::default();
     let api = match config.api.enabled {
         true => Some(RunningApi::start(Arc::clone(&store), api_options(config)?).await?),
         false => None,
     };
-    let kubernetes = match config.kubernetes.enabled {
-        true => {
-            let client = kubernetes_client(&config.kubernetes.kubeconfig).await?;
-            let options = config.kubernetes_options(identity());
-            let metrics = Metrics::new(&mut registry);
-            Some(controller::start(client, store, options, metrics))
-        }
-        false => None,
-    };
+    let mut roles = Vec::new();
+    if config.kubernetes.enabled {
+        let client = kubernetes_client(&config.kubernetes.kubeconfig).await?;
+        let options = config.kubernetes_options(identity());
+        let metrics = Metrics::new(&mut registry);
+        let store = Arc::clone(&store);
+        roles.push(controller::start(client, store, options, metrics));
+    }
+    if config.prober.enabled {
+        let settings = config.prober_settings(identity());
+        let metrics = prober::metrics::Metrics::new(&mut registry);
+        roles.push(prober::start(&store, settings, metrics));
+    }
     let address = config.admin.listen;
     let bound = TcpListener::bind(address)
         .await
         .map_err(|source| ServeError::ListenAdmin { address, source })?;
     let admin = Admin {
         registry,
-        kubernetes: kubernetes.as_ref().map(|running| running.status.clone()),
+        roles: roles.iter().map(|role| role.status.clone()).collect(),
         mirror: api.as_ref().map(|api| Arc::clone(&api.mirror)),
     };
     tokio::spawn(listener::serve(bound, admin::router(admin), None));
-    Ok((api, kubernetes))
+    Ok((api, roles))
 }
 
 /// A client of the cluster that the file names; without a file, of the one that this process is a

@@ -31,6 +31,7 @@ impl Model {
         if self.is_occluded(state) {
             changes.push(Change::Remove(owner.into()));
             self.conflicts.remove(&id);
+            self.failed_open.remove(&id);
             return;
         }
         let (mut chosen, mut conflict) = without_conflict(self.choose(state));
@@ -57,6 +58,7 @@ impl Model {
             Kind::Cut => chosen.retain(|held| matches!(held.rtype, rtype::NS | rtype::DS)),
             Kind::Inside => chosen.retain(|held| held.rtype != rtype::SOA),
         }
+        let failed_open = self.fails_open(&chosen);
         let policy = self.policy(state);
         let glue = if kind == Kind::Cut {
             self.glue(state, &chosen)
@@ -81,10 +83,14 @@ impl Model {
                 changes.push(Change::Soa(zone, Arc::clone(held)));
             }
         }
-        if conflict {
-            self.conflicts.insert(id);
-        } else {
-            self.conflicts.remove(&id);
+        for (names, belongs) in [
+            (&mut self.conflicts, conflict),
+            (&mut self.failed_open, failed_open),
+        ] {
+            match belongs {
+                true => names.insert(id),
+                false => names.remove(&id),
+            };
         }
     }
 
@@ -151,11 +157,12 @@ impl Model {
     /// Leaves out addresses whose backend is down, unless that would leave none of their type: then
     /// the checks are wrong more likely than every backend dead.
     fn drop_dead(&self, chosen: &mut Vec<&Held>) {
-        if self.down.is_empty() {
+        if self.backends.len() == 0 {
             return;
         }
         let is_down = |held: &Held| {
-            address_of(held.rtype, &held.rdata).is_some_and(|address| self.down.contains(&address))
+            address_of(held.rtype, &held.rdata)
+                .is_some_and(|address| self.backends.is_down(address))
         };
         let lives = |rtype| {
             chosen
@@ -168,6 +175,14 @@ impl Model {
             rtype::AAAA => !aaaa_lives || !is_down(held),
             _ => true,
         });
+    }
+
+    /// Whether dead addresses are answered after all, because there is no other.
+    fn fails_open(&self, chosen: &[&Held]) -> bool {
+        let mut addresses = chosen
+            .iter()
+            .filter_map(|held| address_of(held.rtype, &held.rdata));
+        self.backends.len() > 0 && addresses.any(|address| self.backends.is_down(address))
     }
 
     /// NS of an apex that has none: the names with addresses below `ns.dns.ZONE`, else that name.

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use containerdns_schema::format::{AnswerPolicy, Contributed, Contribution, Mark, Reach};
 
-use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, canonical, compile, reverse};
+use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, Said, Word, canonical, compile, reverse};
 use crate::table::rtype;
 
 /// The type of a [`Mark`] among the records of a name: no record has it.
@@ -44,6 +44,7 @@ impl Model {
             records,
             marks,
             pointers_given,
+            probe: _,
         } = contribution;
         for (name, mark) in marks {
             let name = canonical::from_wire(name.wire());
@@ -141,8 +142,10 @@ impl Model {
 
     /// Takes a key's records from their names.
     pub(super) fn detach(&mut self, key: &Key) {
-        if let Some((address, true)) = key.health {
-            self.set_down(address, false);
+        match &key.health {
+            Some(Said::Backend(address)) => self.say(*address, Word::Up),
+            Some(Said::Prober(prober)) => self.backends.leave(prober),
+            None => {}
         }
         for id in &key.owners {
             let state = &mut self.states[id.0 as usize];

@@ -136,6 +136,7 @@ impl Model {
             }
             self.free.push(id);
             self.conflicts.remove(&id);
+            self.failed_open.remove(&id);
             let Some(parent) = parent else { return };
             let above = &mut self.states[parent.0 as usize];
             above.children -= 1;

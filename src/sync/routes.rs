@@ -1,12 +1,13 @@
 //! Which key belongs to which format: the longest configured prefix decides. Pure.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use containerdns_schema::format::{self, Format, FormatError};
-use containerdns_schema::health;
+use containerdns_schema::health::{self, MEMBER_PREFIX, Status};
 use containerdns_schema::name::Name;
 
-use crate::model::{Adds, Stamp};
+use crate::model::{Adds, Stamp, Word};
 
 /// The configured prefixes and the zones that decoding depends on.
 #[derive(Debug, Clone)]
@@ -20,10 +21,12 @@ pub struct Routes {
 enum Route {
     Records(Format),
     Health,
+    Prober,
 }
 
 impl Routes {
-    /// Routes for these prefixes of records and for the prefix of backends' health.
+    /// Routes for these prefixes of records and for the prefix of backends' health, which comes with
+    /// that of living probers.
     pub fn new(
         records: impl IntoIterator<Item = (String, Format)>,
         health: Option<String>,
@@ -32,7 +35,9 @@ impl Routes {
         let records = records
             .into_iter()
             .map(|(path, format)| (path, Route::Records(format)));
+        let probers = health.is_some().then(|| MEMBER_PREFIX.to_owned());
         let mut prefixes: Vec<(String, Route)> = records
+            .chain(probers.map(|path| (path, Route::Prober)))
             .chain(health.map(|path| (path, Route::Health)))
             .collect();
         prefixes.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
@@ -63,7 +68,15 @@ impl Routes {
             }
             Some((path, Route::Health)) => {
                 let (address, health) = health::decode(path, key, value)?;
-                Ok(Adds::Health(address, health.status == health::Status::Down))
+                let word = match health.status {
+                    Status::Up => Word::Up,
+                    Status::Down => Word::Down(health.prober.map(Arc::from)),
+                };
+                Ok(Adds::Health(address, word))
+            }
+            Some((path, Route::Prober)) => {
+                let prober = String::from_utf8_lossy(key.get(path.len()..).unwrap_or_default());
+                Ok(Adds::Prober(Arc::from(prober)))
             }
             None => Ok(Adds::Records(format::Contribution::default())),
         }

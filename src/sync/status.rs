@@ -79,6 +79,8 @@ status! {
     gauge cname_conflicts,
     /// Backends known to be down.
     gauge backends_down,
+    /// Names all of whose addresses of a type are down: all of them are answered.
+    gauge names_failed_open,
     /// Records seen that lie in no zone of ours.
     counter records_outside,
     /// Records refused because too many names exist.
@@ -122,6 +124,7 @@ impl SyncStatus {
             (&self.keys_bad, counts.keys_bad as u64),
             (&self.cname_conflicts, counts.conflicts as u64),
             (&self.backends_down, counts.backends_down as u64),
+            (&self.names_failed_open, counts.failed_open as u64),
             (&self.records_outside, counts.records_outside),
             (&self.records_refused, counts.records_refused),
         ] {

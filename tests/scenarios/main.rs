@@ -5,6 +5,7 @@
 
 mod addresses;
 mod api;
+mod backends;
 mod bad_values;
 mod cases;
 mod change;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::name::{Name, NameError};
+use crate::probe::Wish;
 use crate::rdata::{Rdata, RdataError};
 use crate::record::{Record, RecordType};
 
@@ -69,6 +70,8 @@ pub struct Contribution {
     pub marks: Vec<(Name, Mark)>,
     /// Whether PTR records of its addresses are among the records; else the server makes them.
     pub pointers_given: bool,
+    /// Its addresses are to be probed.
+    pub probe: Option<Wish>,
 }
 
 /// What a key says of a name beside its records.

@@ -5,6 +5,8 @@
 //! what follows `grpc`'s port is the name of the service asked about (the server as a whole when
 //! there is none). Without a port, those of the status key are asked, else the prober's own. The
 //! word is the same in the REST API, in annotations of Kubernetes and in the store.
+//!
+//! Who only wants a backend probed, however the prober is told to, wishes for `default`.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -58,11 +60,52 @@ impl Method {
     }
 }
 
+/// What is wished for a backend that is to be probed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Wish {
+    /// The prober's own way.
+    #[default]
+    Default,
+    /// This way.
+    Way(Probe),
+}
+
+impl Wish {
+    /// The way, where one is given.
+    #[must_use]
+    pub fn way(&self) -> Option<&Probe> {
+        match self {
+            Self::Default => None,
+            Self::Way(probe) => Some(probe),
+        }
+    }
+}
+
+impl FromStr for Wish {
+    type Err = ProbeError;
+
+    fn from_str(text: &str) -> Result<Self, ProbeError> {
+        match text {
+            "default" | "true" => Ok(Self::Default),
+            _ => text.parse().map(Self::Way),
+        }
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Way(probe) => probe.fmt(f),
+        }
+    }
+}
+
 /// Why a text is no [`Probe`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// The word before the port.
-    #[error("`{0}` is no way to probe; write tcp, icmp, http, https or grpc")]
+    #[error("`{0}` is no probe; write tcp, icmp, http, https or grpc")]
     Method(String),
     /// The port.
     #[error("`{0}` is no port; write a number from 1 to 65535")]
@@ -190,15 +233,15 @@ mod tests {
     fn what_is_none() {
         check(
             "",
-            expect!["error: `` is no way to probe; write tcp, icmp, http, https or grpc"],
+            expect!["error: `` is no probe; write tcp, icmp, http, https or grpc"],
         );
         check(
             "TCP",
-            expect!["error: `TCP` is no way to probe; write tcp, icmp, http, https or grpc"],
+            expect!["error: `TCP` is no probe; write tcp, icmp, http, https or grpc"],
         );
         check(
             "udp:53",
-            expect!["error: `udp` is no way to probe; write tcp, icmp, http, https or grpc"],
+            expect!["error: `udp` is no probe; write tcp, icmp, http, https or grpc"],
         );
         check(
             "tcp:0",

@@ -11,7 +11,7 @@ use kube::core::Selector;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{RelistSeconds, Ttl};
+use super::{RelistSeconds, Ttl, Within};
 use crate::kubernetes::controller::Options;
 use crate::kubernetes::settings::{ExternalSource, NAMESPACES_DENIED, PodNames, Settings};
 
@@ -20,7 +20,7 @@ const CLUSTERS_KEPT: [&str; 2] = [API_CLUSTER, "zone-file"];
 /// Name servers of an external zone at most: as many as a referral of 512 octets ever held.
 const EXTERNAL_SERVERS_MAX: usize = 13;
 /// Writes a second that may be configured at most.
-const WRITES_PER_S_MAX: u32 = 100_000;
+const WRITES_PER_S_MAX: u64 = 100_000;
 
 /// `[kubernetes]`.
 #[derive(Debug, Deserialize)]
@@ -45,7 +45,7 @@ pub struct KubernetesSection {
     namespaces_denied: Vec<String>,
     endpoint_pod_names: bool,
     relist_s: RelistSeconds,
-    writes_per_s_max: Rate,
+    writes_per_s_max: Within<1, WRITES_PER_S_MAX>,
     events: bool,
 }
 
@@ -56,9 +56,6 @@ struct Cluster(String);
 /// A selector of labels.
 #[derive(Debug, Default)]
 struct Labels(Selector);
-
-#[derive(Debug)]
-struct Rate(u32);
 
 impl Default for KubernetesSection {
     fn default() -> Self {
@@ -80,8 +77,8 @@ impl Default for KubernetesSection {
             namespace_selector: Labels::default(),
             namespaces_denied: NAMESPACES_DENIED.map(str::to_owned).to_vec(),
             endpoint_pod_names: false,
-            relist_s: RelistSeconds(600),
-            writes_per_s_max: Rate(1000),
+            relist_s: Within(600),
+            writes_per_s_max: Within(1000),
             events: true,
         }
     }
@@ -125,17 +122,6 @@ impl<'de> Deserialize<'de> for Labels {
         let selector = LabelSelector::deserialize(value).map_err(failed)?;
         let selector = Selector::try_from(selector).map_err(D::Error::custom)?;
         Ok(Self(selector))
-    }
-}
-
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match u32::deserialize(deserializer)? {
-            rate @ 1..=WRITES_PER_S_MAX => Ok(Self(rate)),
-            other => Err(D::Error::custom(format!(
-                "{other} is out of range; write 1 to {WRITES_PER_S_MAX}"
-            ))),
-        }
     }
 }
 
@@ -209,7 +195,7 @@ impl KubernetesSection {
             },
             relist: Duration::from_secs(self.relist_s.0),
             store_relist,
-            writes_per_s_max: self.writes_per_s_max.0,
+            writes_per_s_max: self.writes_per_s_max.0 as u32,
             events: self.events,
             identity,
         }

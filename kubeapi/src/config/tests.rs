@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 
 mod kubernetes;
+mod prober;
 
 fn check(text: &str, expected: Expect) {
     let told = match Config::parse("kubeapi.toml", text) {
@@ -20,7 +21,7 @@ fn problems_name_the_line() {
     check(
         "zone = []",
         expect![
-            "kubeapi.toml: line 1: unknown field `zone`, expected one of `zones`, `reverse`, `cluster`, `store`, `api`, `admin`, `kubernetes`"
+            "kubeapi.toml: line 1: unknown field `zone`, expected one of `zones`, `reverse`, `cluster`, `store`, `api`, `admin`, `kubernetes`, `prober`"
         ],
     );
     check(
@@ -107,7 +108,7 @@ fn problems_of_the_api_name_the_line() {
     check(
         "[api]\nenabled = false",
         expect![
-            "kubeapi.toml: api.enabled: false, and so is kubernetes.enabled; nothing would run"
+            "kubeapi.toml: api.enabled: false, and so are kubernetes.enabled and prober.enabled; nothing would run"
         ],
     );
     check(

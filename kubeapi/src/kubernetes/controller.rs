@@ -5,26 +5,26 @@
 //! leads. A second replica does all but writing, so that it can take over at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use containerdns_store::{Outcome, Revision, Store, StoreError};
 use kube::Client;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::events::Complaints;
-use super::follow::{self, News};
 use super::index::{Complaint, Index, Refusal};
-use super::lease::{Candidate, Fitness, Term, cluster_key, leader_key};
 use super::metrics::{Metrics, OutcomeLabel, ReasonLabel};
 use super::object::ObjectKind;
-use super::pace::{Backoff, Pace, RETRY_MIN, Seldom};
 use super::publish::{Next, Publisher, Write};
 use super::settings::{PodNames, Settings};
 use super::watch::{self as objects, WatchOptions, Watches};
+use crate::follow::{self, News, digest};
+use crate::lease::{Candidate, Fitness, Term, cluster_key, leader_key};
+use crate::pace::{Backoff, Pace, RETRY_MIN, Seldom};
+use crate::role::{Pulse, Running};
 
 /// Writes under way at most: the store makes those of one moment durable together.
 const WRITES_MAX: usize = 32;
@@ -38,8 +38,6 @@ const NEWS_MAX: usize = 64;
 const FRESH_MAX: Duration = Duration::from_secs(5);
 /// One that the API server has not answered for so long should not lead: watches last a minute.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
-/// The end of the process waits so long for the lead to be given up.
-const END_MAX: Duration = Duration::from_secs(1);
 /// The loop turns at least this often.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -60,47 +58,6 @@ pub struct Options {
     pub identity: String,
 }
 
-/// A running role.
-#[derive(Debug)]
-pub struct Running {
-    /// What others may know of it.
-    pub status: Status,
-    ending: watch::Sender<bool>,
-    candidate: JoinHandle<()>,
-}
-
-impl Running {
-    /// Gives up the lead, if it has it, so that another replica need not wait for the lease's end.
-    pub async fn end(self) {
-        self.ending.send_replace(true);
-        // A store that does not answer must not delay the end.
-        let _ = timeout(END_MAX, self.candidate).await;
-    }
-}
-
-/// What others may know of the role.
-#[derive(Debug, Clone)]
-pub struct Status {
-    started: Instant,
-    turned_ms: Arc<AtomicU64>,
-    waits_for: watch::Receiver<Vec<&'static str>>,
-}
-
-impl Status {
-    /// Time since the loop last turned.
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        let turned = Duration::from_millis(self.turned_ms.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(turned)
-    }
-
-    /// What is still to be listed before names can be published; empty when the role is ready.
-    #[must_use]
-    pub fn waits_for(&self) -> Vec<&'static str> {
-        self.waits_for.borrow().clone()
-    }
-}
-
 /// Starts the role on this runtime; it ends with it.
 pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: Metrics) -> Running {
     let settings = &options.settings;
@@ -113,7 +70,13 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
     let (news_sender, news) = mpsc::channel(NEWS_MAX);
     let prefix = format!("{}{}/", settings.bundle_prefix, settings.cluster).into_bytes();
     let relist = options.store_relist;
-    tokio::spawn(follow::run(Arc::clone(&store), prefix, relist, news_sender));
+    tokio::spawn(follow::run(
+        Arc::clone(&store),
+        prefix,
+        relist,
+        |_, value| digest(value),
+        news_sender,
+    ));
     let (terms_sender, terms) = watch::channel(None);
     let (refused, refusals) = watch::channel(0);
     let candidate = Candidate {
@@ -121,17 +84,14 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
         key: leader_key(&settings.cluster),
         cluster_key: cluster_key(&settings.cluster),
         identity: options.identity.clone(),
+        said: ["this process leads now", "this process leads no more"],
     };
     let (fitness, fitness_seen) = watch::channel(Fitness::Unfit);
     let candidate = tokio::spawn(candidate.run(terms_sender, refusals, fitness_seen));
     let (ending, ending_seen) = watch::channel(false);
     let publisher = Publisher::new(Index::new(settings.clone()), &kinds);
-    let (waits, waits_for) = watch::channel(publisher.unlisted().collect());
-    let status = Status {
-        started: Instant::now(),
-        turned_ms: Arc::default(),
-        waits_for,
-    };
+    let pulse = Pulse::new("Kubernetes", publisher.unlisted().collect());
+    let status = pulse.status();
     let complaints = Complaints::start(options.events.then_some(client), &options, &metrics);
     let controller = Controller {
         publisher,
@@ -147,8 +107,7 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
         log: Seldom::default(),
         metrics,
         complaints,
-        status: status.clone(),
-        waits,
+        pulse,
         fitness,
         ending: ending_seen,
         sized_at: None,
@@ -189,8 +148,7 @@ struct Controller {
     log: Seldom,
     metrics: Metrics,
     complaints: Complaints,
-    status: Status,
-    waits: watch::Sender<Vec<&'static str>>,
+    pulse: Pulse,
     /// When sizes were shown last.
     sized_at: Option<Instant>,
     fitness: watch::Sender<Fitness>,
@@ -361,7 +319,7 @@ impl Controller {
         self.metrics.silence_s.set(silent.as_secs() as i64);
         let fitness = if *self.ending.borrow() {
             Fitness::Ending
-        } else if self.waits.borrow().is_empty() && silent < SILENCE_MAX {
+        } else if self.pulse.is_ready() && silent < SILENCE_MAX {
             Fitness::Fit(self.publisher.index.cluster_uid().map(str::to_owned))
         } else {
             Fitness::Unfit
@@ -375,8 +333,7 @@ impl Controller {
 
     /// Shows where the role stands.
     fn tell(&mut self) {
-        let since_start = self.status.started.elapsed().as_millis() as u64;
-        self.status.turned_ms.store(since_start, Ordering::Relaxed);
+        self.pulse.turned();
         self.metrics
             .queue_len
             .set(self.publisher.queue_len() as i64);
@@ -385,12 +342,12 @@ impl Controller {
             show_sizes(&self.publisher.index, &self.metrics);
         }
         // Once all has been listed the role is ready, also while it lists again.
-        if !self.waits.borrow().is_empty() {
+        if !self.pulse.is_ready() {
             let waits_for: Vec<&'static str> = self.publisher.unlisted().collect();
             if waits_for.is_empty() {
                 info!("the cluster and the store have been read");
             }
-            self.waits.send_replace(waits_for);
+            self.pulse.waits_for(waits_for);
         }
         self.judge_fitness();
         if self.metrics.leader.get() == 1 {

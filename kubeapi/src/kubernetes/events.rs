@@ -16,7 +16,7 @@ use super::controller::Options;
 use super::index::{Complaint, Refusal};
 use super::metrics::Metrics;
 use super::object::ObjectId;
-use super::pace::Pace;
+use crate::pace::Pace;
 
 /// Refusals that may wait to be told.
 const WAITING_MAX: usize = 256;

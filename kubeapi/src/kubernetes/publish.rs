@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use containerdns_store::{Guard, KeyValue, Operation, Revision};
 use tokio::time::Instant;
 
-use super::follow::{Digest, News, Seen, digest};
 use super::index::Index;
 use super::object::{ObjectId, ObjectKind};
 use super::watch::Change;
+use crate::follow::{Digest, News, Seen, digest};
 
 /// The index, the store as it was last seen, and the keys where they may differ.
 #[derive(Debug)]
@@ -311,7 +311,7 @@ impl Publisher {
     pub fn committed(&mut self, write: &Write, revision: Revision) {
         self.see(Seen {
             key: write.key.clone(),
-            digest: write.value.as_deref().map(digest),
+            value: write.value.as_deref().map(digest),
             revision,
         });
         if self.land(&write.key).is_some_and(|landed| landed.again) {
@@ -365,7 +365,7 @@ impl Publisher {
     fn see(&mut self, seen: Seen) -> bool {
         let Seen {
             key,
-            digest,
+            value: digest,
             revision,
         } = seen;
         let former = self.stored.get(&key);

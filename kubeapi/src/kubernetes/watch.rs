@@ -37,7 +37,7 @@ use tracing::{debug, info, warn};
 use super::import::ServiceImport;
 use super::metrics::Metrics;
 use super::object::{Object, ObjectId, ObjectKind};
-use super::pace::{Backoff, RETRY_MIN, Seldom};
+use crate::pace::{Backoff, RETRY_MIN, Seldom};
 
 /// Changes that may wait for the controller: a slice of 100 endpoints is some 100 KiB.
 const CHANGES_MAX: usize = 256;

@@ -114,13 +114,18 @@ fn apply(told: &mut Told, step: &Step) {
                 records,
                 marks,
                 pointers_given: *key == 5,
+                probe: None,
             });
             told.model.put(&[*key], stamp, 0, adds);
         }
         Step::Health(key, down) => {
             let address = IpAddr::from([10, 0, 0, key - 5]);
+            let word = match down {
+                true => Word::Down(None),
+                false => Word::Up,
+            };
             told.model
-                .put(&[*key], stamp, 0, Adds::Health(address, *down));
+                .put(&[*key], stamp, 0, Adds::Health(address, word));
         }
         Step::Delete(key) => drop(told.model.delete(&[*key])),
         Step::Take => drop(told.take()),

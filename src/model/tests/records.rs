@@ -237,6 +237,7 @@ fn a_dead_backend_is_left_out() {
             + a.t.: A 5 10.0.0.2
             + b.t.: A 5 10.0.0.1 | AAAA 5 fd00::1"#]]);
     assert_eq!(told.model.counts().backends_down, 1);
+    assert_eq!(told.model.counts().failed_open, 1, "b.t has no other A");
     told.health("10.0.0.2", "down")
         .tells(expect!["+ a.t.: A 5 10.0.0.1, 10.0.0.2"]);
     told.health("10.0.0.1", "UP").tells(expect![[r#"
@@ -250,6 +251,33 @@ fn a_dead_backend_is_left_out() {
     told.health("10.0.0.9", "DOWN").tells(expect![[""]]);
     told.bundle("three", &["c.t 5 A 10.0.0.9", "c.t 5 A 10.0.0.8"])
         .tells(expect!["+ c.t.: A 5 10.0.0.8"]);
+}
+
+#[test]
+fn what_a_prober_called_down_comes_up_when_its_word_lapses() {
+    let mut told = Told::new();
+    let down = |told: &mut Told, address: &str, by: &str| {
+        let key = format!("/containerdns/monitor/status/{address}");
+        told.put(&key, &format!(r#"{{"status":"DOWN","prober":"{by}"}}"#));
+    };
+    told.bundle(
+        "one",
+        &["a.t 5 A 10.0.0.1", "a.t 5 A 10.0.0.2", "a.t 5 A 10.0.0.3"],
+    );
+    told.put("/containerdns-prober/members/p-1", "");
+    down(&mut told, "10.0.0.1", "p-1");
+    told.tells(expect!["+ a.t.: A 5 10.0.0.2, 10.0.0.3"]);
+    told.delete("/containerdns-prober/members/p-1")
+        .tells(expect![""]);
+    let gone: Vec<_> = told.model.unvouched().cloned().collect();
+    assert_eq!(gone, ["p-1".into()]);
+    assert_eq!(told.model.lapse(&gone[0]), 1);
+    told.tells(expect!["+ a.t.: A 5 10.0.0.1, 10.0.0.2, 10.0.0.3"]);
+    assert_eq!(told.model.unvouched().count(), 0);
+    // Another one takes it over.
+    told.put("/containerdns-prober/members/p-2", "");
+    down(&mut told, "10.0.0.1", "p-2");
+    told.tells(expect!["+ a.t.: A 5 10.0.0.2, 10.0.0.3"]);
 }
 
 #[test]

@@ -10,7 +10,8 @@
 //! - `address_names`: `[{"name","ttl"}]`, names whose children are the addresses that they are
 //!   called: `10-0-0-1.NAME` has A 10.0.0.1, stored nowhere;
 //! - `pointers_given`: true when the bundle holds the PTR records of its addresses itself; else the
-//!   server makes them in its reverse zones.
+//!   server makes them in its reverse zones;
+//! - `probe`: its addresses are to be probed, and how (see [`crate::probe`]).
 //!
 //! Fields not named here are ignored, another `v` is refused. One bad RRset makes the whole bundle
 //! bad: half an object is not served.
@@ -31,6 +32,7 @@ use super::{
     FormatError, Mark, key,
 };
 use crate::name::Name;
+use crate::probe::{ProbeError, Wish};
 use crate::rdata::Rdata;
 use crate::record::{Record, RecordType, TTL_MAX_S};
 
@@ -100,6 +102,8 @@ pub struct Bundle<'a> {
     pub address_names: &'a [(Name, u32)],
     /// Whether the PTR records of its addresses are among the RRsets.
     pub pointers_given: bool,
+    /// Whether and how its addresses are to be probed.
+    pub probe: Option<&'a Wish>,
     /// The records.
     pub rrsets: &'a [Rrset],
 }
@@ -133,6 +137,8 @@ struct Stored<'a> {
     address_names: Vec<StoredAddressName<'a>>,
     #[serde(borrow, default)]
     pointers_given: Scalar<'a>,
+    #[serde(borrow, default)]
+    probe: Scalar<'a>,
 }
 
 #[derive(Deserialize)]
@@ -197,10 +203,13 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
                 .map(|owner| (owner.clone(), Mark::Policy(policy))),
         );
     }
+    let probe = stored.probe.filled_text("probe")?;
+    let probe = probe.map(|text| text.parse()).transpose();
     Ok(Contribution {
         records,
         marks,
         pointers_given: stored.pointers_given.flag("pointers_given")?,
+        probe: probe.map_err(|error: ProbeError| FormatError::field("probe", error))?,
     })
 }
 
@@ -378,6 +387,7 @@ pub fn encode(bundle: &Bundle<'_>) -> Result<Vec<u8>, EncodeError> {
             .map(|(name, ttl)| WrittenAddressName { name, ttl: *ttl })
             .collect(),
         pointers_given: bundle.pointers_given,
+        probe: bundle.probe.map(Wish::to_string),
         rrsets: rrsets.collect(),
     };
     let records: usize = written.rrsets.iter().map(|rrset| rrset.rdata.len()).sum();
@@ -406,6 +416,8 @@ struct Written<'a> {
     address_names: Vec<WrittenAddressName<'a>>,
     #[serde(skip_serializing_if = "is_false")]
     pointers_given: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<String>,
     rrsets: Vec<WrittenRrset<'a>>,
 }
 

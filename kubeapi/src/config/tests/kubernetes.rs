@@ -255,7 +255,7 @@ fn one_role_is_enough() {
     check(
         "[api]\nenabled = false\n[kubernetes]\nenabled = false",
         expect![
-            "kubeapi.toml: api.enabled: false, and so is kubernetes.enabled; nothing would run"
+            "kubeapi.toml: api.enabled: false, and so are kubernetes.enabled and prober.enabled; nothing would run"
         ],
     );
 }

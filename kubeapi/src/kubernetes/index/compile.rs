@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use containerdns_schema::format::bundle::{self, Bundle, Kind, Rrset};
 use containerdns_schema::format::{AnswerPolicy, EncodeError};
+use containerdns_schema::probe::Wish;
 use containerdns_schema::{Name, Rdata, RecordType, reverse};
 
 use super::names;
@@ -38,6 +39,7 @@ struct Records<'s> {
     settings: &'s Settings,
     ttl_s: u32,
     policy: Option<AnswerPolicy>,
+    probe: Option<&'s Wish>,
     /// By owner, in octets, and type.
     rrsets: BTreeMap<(Box<[u8]>, RecordType), Gathered>,
 }
@@ -90,7 +92,7 @@ fn is_hidden(
 
 /// What belongs to the cluster as a whole: the version, and names above all others.
 pub(super) fn cluster(settings: &Settings) -> Value {
-    let mut records = Records::new(settings, None, None);
+    let mut records = Records::new(settings, None);
     let mut exist = Vec::new();
     let version = Rdata::txt(&[SPECIFICATION_VERSION])?;
     for zone in settings.zones.iter().chain(&settings.clusterset_zones) {
@@ -130,11 +132,11 @@ fn namespace(settings: &Settings, name: &str) -> Value {
             }
         }
     }
-    Records::new(settings, None, None).encode(&exist, &address_names)
+    Records::new(settings, None).encode(&exist, &address_names)
 }
 
 fn service(settings: &Settings, service: &ServiceState, namespace: &str, name: &str) -> Value {
-    let mut records = Records::new(settings, service.ttl_s, service.policy);
+    let mut records = Records::new(settings, Some(service));
     for (place, zone) in settings.zones.iter().enumerate() {
         let Some(owner) = names::service(name, namespace, zone) else {
             continue;
@@ -182,11 +184,7 @@ fn slice(
         let import = state.imports.get(*name);
         import.is_some_and(|import| import.addresses.is_none())
     });
-    let (ttl_s, policy) = match service {
-        Some((_, service)) => (service.ttl_s, service.policy),
-        None => (None, None),
-    };
-    let mut records = Records::new(settings, ttl_s, policy);
+    let mut records = Records::new(settings, service.map(|(_, service)| service));
     if let Some((name, service)) = service {
         let counted = || slice.counted(service.publish_not_ready);
         for (place, zone) in settings.zones.iter().enumerate() {
@@ -216,7 +214,7 @@ fn pod(settings: &Settings, namespace: &str, pod: &PodState) -> Value {
     if settings.pods != PodNames::Verified {
         return Ok(None);
     }
-    let mut records = Records::new(settings, None, None);
+    let mut records = Records::new(settings, None);
     for zone in &settings.zones {
         for address in &pod.addresses {
             let owner = names::below(&[&names::dashed(*address), namespace, "pod"], zone);
@@ -232,7 +230,7 @@ fn import(settings: &Settings, import: &ImportState, namespace: &str, name: &str
     let Some(addresses) = &import.addresses else {
         return Ok(None);
     };
-    let mut records = Records::new(settings, None, None);
+    let mut records = Records::new(settings, None);
     for zone in &settings.clusterset_zones {
         if let Some(owner) = names::service(name, namespace, zone) {
             records.push_service(&owner, addresses, &import.ports, false);
@@ -242,11 +240,14 @@ fn import(settings: &Settings, import: &ImportState, namespace: &str, name: &str
 }
 
 impl<'s> Records<'s> {
-    fn new(settings: &'s Settings, ttl_s: Option<u32>, policy: Option<AnswerPolicy>) -> Self {
+    /// None yet; `service` says what its annotations wish for them.
+    fn new(settings: &'s Settings, service: Option<&'s ServiceState>) -> Self {
+        let ttl_s = service.and_then(|service| service.ttl_s);
         Self {
             settings,
             ttl_s: ttl_s.unwrap_or(settings.ttl_s),
-            policy,
+            policy: service.and_then(|service| service.policy),
+            probe: service.and_then(|service| service.probe.as_ref()),
             rrsets: BTreeMap::new(),
         }
     }
@@ -369,6 +370,7 @@ impl<'s> Records<'s> {
             names: exist,
             address_names,
             pointers_given: true,
+            probe: self.probe,
             rrsets: &rrsets,
             ..Bundle::default()
         })

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use containerdns_schema::Name;
 use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::name::LABEL_LEN_MAX;
+use containerdns_schema::probe::Wish;
 use containerdns_schema::record::TTL_MAX_S;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -22,6 +23,8 @@ use crate::kubernetes::settings::{ExternalSource, Settings};
 const TTL_ANNOTATION: &str = "containerdns.io/ttl";
 /// Annotation with the answer policy of a Service's names.
 const POLICY_ANNOTATION: &str = "containerdns.io/policy";
+/// Annotation that asks for probes of a Service's addresses, and how.
+const PROBE_ANNOTATION: &str = "containerdns.io/probe";
 /// Annotation with more names of a Service, separated by commas.
 const HOSTNAME_ANNOTATION: &str = "containerdns.io/hostname";
 /// Names that one annotation may ask for.
@@ -84,6 +87,7 @@ pub(super) fn service(object: &Service, settings: &Settings) -> (ServiceState, V
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or_default(),
         ttl_s: annotation(TTL_ANNOTATION).and_then(|text| ttl(text, &mut refusals)),
         policy: annotation(POLICY_ANNOTATION).and_then(|text| policy(text, &mut refusals)),
+        probe: annotation(PROBE_ANNOTATION).and_then(|text| probe(text, &mut refusals)),
         hostnames: annotation(HOSTNAME_ANNOTATION)
             .map(|text| hostnames(text, settings, &mut refusals))
             .unwrap_or_default(),
@@ -189,6 +193,17 @@ fn policy(text: &str, refusals: &mut Vec<Refusal>) -> Option<AnswerPolicy> {
         refusals.push(Refusal::new("AnnotationRefused", message));
     };
     text.parse().map_err(refuse).ok()
+}
+
+fn probe(text: &str, refusals: &mut Vec<Refusal>) -> Option<Wish> {
+    let refuse = |error| {
+        let message = format_args!("{PROBE_ANNOTATION}: {error}").to_string();
+        refusals.push(Refusal::new("AnnotationRefused", message));
+    };
+    match text {
+        "false" => None,
+        _ => text.parse().map_err(refuse).ok(),
+    }
 }
 
 fn hostnames(text: &str, settings: &Settings, refusals: &mut Vec<Refusal>) -> Vec<Name> {

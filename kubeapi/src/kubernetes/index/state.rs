@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use containerdns_schema::Name;
 use containerdns_schema::format::AnswerPolicy;
+use containerdns_schema::probe::Wish;
 
 /// All that is known of one namespace.
 #[derive(Debug, Default)]
@@ -57,6 +58,7 @@ pub(super) struct ServiceState {
     pub(super) publish_not_ready: bool,
     pub(super) ttl_s: Option<u32>,
     pub(super) policy: Option<AnswerPolicy>,
+    pub(super) probe: Option<Wish>,
     pub(super) hostnames: Vec<Name>,
     pub(super) external: Vec<IpAddr>,
     pub(super) external_host: Option<Name>,

@@ -117,6 +117,9 @@ fn push_bundle(shown: &mut String, value: &[u8]) {
     if let Some(policy) = bundle.get("policy") {
         *shown += &format!("  policy {}\n", text(policy));
     }
+    if let Some(probe) = bundle.get("probe") {
+        *shown += &format!("  probe {}\n", text(probe));
+    }
     let list = |key: &str| bundle[key].as_array().cloned().unwrap_or_default();
     for name in list("names") {
         *shown += &format!("  {} exists\n", text(&name));

@@ -49,7 +49,7 @@ impl FakeStore {
     fn listed(&self) -> News {
         let seen = self.pairs.values().map(|pair| Seen {
             key: pair.key.clone(),
-            digest: Some(digest(&pair.value)),
+            value: Some(digest(&pair.value)),
             revision: pair.mod_revision,
         });
         News::Listed {
@@ -63,7 +63,7 @@ impl FakeStore {
         let pair = self.pairs.get(&long(key));
         let seen = Seen {
             key: long(key),
-            digest: pair.map(|pair| digest(&pair.value)),
+            value: pair.map(|pair| digest(&pair.value)),
             revision: pair.map_or(self.revision, |pair| pair.mod_revision),
         };
         News::Changed {

@@ -216,3 +216,44 @@ fn names_of_the_cluster_are_kept_also_when_a_zone_around_it_is_open() {
         "#]],
     );
 }
+
+#[test]
+fn probes_are_asked_for_at_the_service_and_at_its_endpoints() {
+    check(
+        &[annotated(web(), "probe", "http:8080/healthz")],
+        expect![[r#"
+            services/prod/web
+              probe http:8080/healthz
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+              web.prod.svc.z.test. 5 A 10.96.0.1
+        "#]],
+    );
+    let object = annotated(service("db", "None", ""), "probe", "true");
+    check(
+        &[object, slice("db-a", "db", "", "10.1.0.1")],
+        expect![[r#"
+        endpointslices/prod/db-a
+          probe default
+          1.0.1.10.in-addr.arpa. 5 PTR 10-1-0-1.db.prod.svc.z.test.
+          db.prod.svc.z.test. 5 A 10.1.0.1
+          10-1-0-1.db.prod.svc.z.test. 5 A 10.1.0.1
+    "#]],
+    );
+    check(
+        &[annotated(web(), "probe", "false")],
+        expect![[r#"
+        services/prod/web
+          1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+          web.prod.svc.z.test. 5 A 10.96.0.1
+    "#]],
+    );
+    check(
+        &[annotated(web(), "probe", "udp:53")],
+        expect![[r#"
+        services/prod/web
+          1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+          web.prod.svc.z.test. 5 A 10.96.0.1
+        AnnotationRefused: containerdns.io/probe: `udp` is no way to probe; write tcp, icmp, http, https or grpc
+    "#]],
+    );
+}

@@ -1,6 +1,6 @@
-//! What the store holds under the cluster's prefix: a complete list at the start and after every
-//! gap, changes in between. Only digests of values are passed on, which is all that a comparison
-//! needs. A failed list says nothing.
+//! What the store holds under a prefix: a complete list at the start and after every gap, changes
+//! in between. Of each value only what its reader makes of it is passed on, so that a list of large
+//! values need not be held as a whole. A failed list says nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-use super::pace::{Backoff, RETRY_MIN, Seldom};
+use crate::pace::{Backoff, RETRY_MIN, Seldom};
 
 /// SHA-256 of a value.
 pub type Digest = [u8; 32];
@@ -22,48 +22,50 @@ pub fn digest(value: &[u8]) -> Digest {
     Sha256::digest(value).into()
 }
 
-/// A key as of a revision: the digest of its value, or none when it was deleted.
+/// A key as of a revision: what its value was read as, or none when it was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct Seen<V = Digest> {
     /// The whole key.
     pub key: Vec<u8>,
-    /// Its value's digest.
-    pub digest: Option<Digest>,
+    /// Its value, as read.
+    pub value: Option<V>,
     /// When it was written or deleted.
     pub revision: Revision,
 }
 
 /// What is new in the store.
 #[derive(Debug)]
-pub enum News {
+pub enum News<V = Digest> {
     /// Everything there is at a revision.
     Listed {
         /// The list's revision.
         revision: Revision,
         /// All keys.
-        seen: Vec<Seen>,
+        seen: Vec<Seen<V>>,
     },
     /// Changes.
     Changed {
         /// All changes up to it were told.
         revision: Revision,
         /// The changes, in order.
-        seen: Vec<Seen>,
+        seen: Vec<Seen<V>>,
     },
 }
 
-/// Tells `news` of all keys with `prefix` until nobody listens.
-pub async fn run(
+/// Tells `news` of all keys with `prefix`, with what `read` makes of each key and value, until
+/// nobody listens.
+pub async fn run<V: Send>(
     store: Arc<dyn Store>,
     prefix: Vec<u8>,
     relist: Duration,
-    news: mpsc::Sender<News>,
+    read: impl Fn(&[u8], &[u8]) -> V + Send + Sync,
+    news: mpsc::Sender<News<V>>,
 ) {
     let mut backoff = Backoff::default();
     let mut log = Seldom::default();
     while !news.is_closed() {
         let began = Instant::now();
-        match pass(&*store, &prefix, began + relist, &news).await {
+        match pass(&*store, &prefix, began + relist, &read, &news).await {
             // A store that compacts again and again is not listed without pause.
             Ok(()) | Err(StoreError::Compacted { .. }) => {
                 log.over();
@@ -80,17 +82,18 @@ pub async fn run(
 }
 
 /// A list and the changes after it; ends without error when it is time to list again.
-async fn pass(
+async fn pass<V: Send>(
     store: &dyn Store,
     prefix: &[u8],
     due: Instant,
-    news: &mpsc::Sender<News>,
+    read: &(impl Fn(&[u8], &[u8]) -> V + Send + Sync),
+    news: &mpsc::Sender<News<V>>,
 ) -> Result<(), StoreError> {
     let (mut seen, mut from, mut at) = (Vec::new(), None, None);
     let revision = loop {
         let page = store.list_page(prefix, from.as_deref(), at).await?;
         seen.extend(page.pairs.into_iter().map(|pair| Seen {
-            digest: Some(digest(&pair.value)),
+            value: Some(read(&pair.key, &pair.value)),
             key: pair.key,
             revision: pair.mod_revision,
         }));
@@ -116,7 +119,7 @@ async fn pass(
             WatchBatch::Events { revision, events } => (revision, events),
         };
         let seen = events.into_iter().map(|event| Seen {
-            digest: event.value.as_deref().map(digest),
+            value: event.value.map(|value| read(&event.key, &value)),
             key: event.key,
             revision: event.revision,
         });

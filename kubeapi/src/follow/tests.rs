@@ -24,7 +24,13 @@ impl Bench {
 
     fn follow(&self, relist: Duration) -> mpsc::Receiver<News> {
         let (sender, news) = mpsc::channel(4);
-        tokio::spawn(run(self.store.clone(), PREFIX.to_vec(), relist, sender));
+        tokio::spawn(run(
+            self.store.clone(),
+            PREFIX.to_vec(),
+            relist,
+            |_, value| digest(value),
+            sender,
+        ));
         news
     }
 
@@ -49,7 +55,7 @@ impl Bench {
 fn seen(key: &str, value: Option<&str>, revision: Revision) -> Seen {
     Seen {
         key: key.into(),
-        digest: value.map(|value| digest(value.as_bytes())),
+        value: value.map(|value| digest(value.as_bytes())),
         revision,
     }
 }
@@ -144,7 +150,13 @@ async fn the_store_is_listed_again_and_again() {
 async fn it_ends_when_nobody_listens() {
     let bench = Bench::new();
     let (sender, mut news) = mpsc::channel(4);
-    let task = tokio::spawn(run(bench.store.clone(), PREFIX.to_vec(), HOUR, sender));
+    let task = tokio::spawn(run(
+        bench.store.clone(),
+        PREFIX.to_vec(),
+        HOUR,
+        |_, value| digest(value),
+        sender,
+    ));
     list(&mut news).await;
     drop(news);
     let ended = timeout(Duration::from_secs(20), task).await;

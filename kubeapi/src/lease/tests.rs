@@ -114,6 +114,7 @@ impl Bench {
             key: leader_key("c"),
             cluster_key: cluster_key("c"),
             identity: identity.into(),
+            said: ["taken", "lost"],
         };
         let (sender, terms) = watch::channel(None);
         let (refused, refusals) = watch::channel(0);

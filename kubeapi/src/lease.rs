@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{error, info, warn};
 
-use super::pace::{Backoff, Seldom};
+use crate::pace::{Backoff, Seldom};
 
 /// What the leader keys of all clusters start with.
 pub const LEADER_PREFIX: &str = "/containerdns-kube-leader/";
@@ -36,6 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Term {
     key: Vec<u8>,
     revision: Revision,
+    lease: LeaseId,
     until: Instant,
 }
 
@@ -54,6 +55,12 @@ impl Term {
     pub fn stands_in(&self, pairs: &[KeyValue]) -> bool {
         let own = pairs.iter().find(|pair| pair.key == self.key);
         own.is_some_and(|pair| pair.mod_revision == self.revision)
+    }
+
+    /// The lease, for other keys that are to vanish with the term.
+    #[must_use]
+    pub fn lease(&self) -> LeaseId {
+        self.lease
     }
 
     /// The revision that began the term.
@@ -111,6 +118,8 @@ pub struct Candidate {
     pub cluster_key: Vec<u8>,
     /// Who holds it, for people who look.
     pub identity: String,
+    /// What the log says when the key was taken and when it was lost.
+    pub said: [&'static str; 2],
 }
 
 impl Candidate {
@@ -136,14 +145,14 @@ impl Candidate {
                 Ok(Fitness::Ending) | Err(_) => return,
             };
             match self.take(uid.as_deref(), &mut log).await {
-                Ok(Some((lease, term))) => {
+                Ok(Some(term)) => {
                     backoff.succeeded();
                     log.over();
-                    info!(identity = self.identity, "this process leads now");
-                    self.lead(lease, term, &terms, &mut refused, &mut fitness)
-                        .await;
+                    info!(identity = self.identity, "{}", self.said[0]);
+                    let lease = term.lease;
+                    self.lead(term, &terms, &mut refused, &mut fitness).await;
                     terms.send_replace(None);
-                    warn!(identity = self.identity, "this process leads no more");
+                    warn!(identity = self.identity, "{}", self.said[1]);
                     // The key of a term that was refused may still be under the lease.
                     let _ = self.store.revoke_lease(lease).await;
                 }
@@ -159,11 +168,7 @@ impl Candidate {
     }
 
     /// Takes the key if it is free, and no other cluster writes under this name.
-    async fn take(
-        &self,
-        uid: Option<&str>,
-        log: &mut Seldom,
-    ) -> Result<Option<(LeaseId, Term)>, StoreError> {
+    async fn take(&self, uid: Option<&str>, log: &mut Seldom) -> Result<Option<Term>, StoreError> {
         if self.read(&self.key).await?.is_some() {
             return Ok(None);
         }
@@ -210,9 +215,10 @@ impl Candidate {
                 let term = Term {
                     key: self.key.clone(),
                     revision,
+                    lease,
                     until,
                 };
-                Ok(Some((lease, term)))
+                Ok(Some(term))
             }
             Outcome::Refused { .. } => {
                 let _ = self.store.revoke_lease(lease).await;
@@ -230,7 +236,6 @@ impl Candidate {
     /// write was refused, or the candidate is not fit any more.
     async fn lead(
         &self,
-        lease: LeaseId,
         mut term: Term,
         terms: &watch::Sender<Option<Term>>,
         refused: &mut watch::Receiver<Revision>,
@@ -252,7 +257,7 @@ impl Candidate {
                 }
             }
             let asked = Instant::now();
-            match timeout_at(term.until, self.store.keep_alive(lease)).await {
+            match timeout_at(term.until, self.store.keep_alive(term.lease)).await {
                 Ok(Ok(())) => {
                     term.until = asked + Duration::from_secs(LEASE_S.into());
                     terms.send_replace(Some(term.clone()));

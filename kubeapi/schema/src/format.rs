@@ -18,6 +18,7 @@ pub mod skydns;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::name::{Name, NameError};
@@ -94,7 +95,8 @@ pub enum Mark {
 }
 
 /// How the addresses of an answer are ordered and chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AnswerPolicy {
     /// All records, beginning at a random one.
     Rotate,
@@ -123,7 +125,7 @@ impl AnswerPolicy {
         Self::Weighted,
     ];
 
-    /// As in configurations, annotations and bundles.
+    /// As in configurations, annotations, values of the store and the REST API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

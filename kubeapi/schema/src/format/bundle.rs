@@ -2,7 +2,8 @@
 //!
 //! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
 //! namespaces, serviceimports, records. Value: `{"v":1,"rrsets":[{"name","type","ttl",
-//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. Beside `v` may stand
+//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. An RRset of
+//! addresses may have `weights`, one for each of `rdata` or null. Beside `v` may stand
 //!
 //! - `names`: names that exist also without a record (answered with NODATA);
 //! - `policy`: how answers are chosen at every owner of the bundle;
@@ -123,6 +124,8 @@ pub struct Rrset {
     pub ttl: Option<u32>,
     /// At least one.
     pub rdata: Vec<Rdata>,
+    /// How often each is chosen beside the others, in the same order; empty: none has a weight.
+    pub weights: Vec<Option<u16>>,
 }
 
 #[derive(Deserialize)]
@@ -177,6 +180,8 @@ struct StoredRrset<'a> {
     ttl: Scalar<'a>,
     #[serde(borrow, default)]
     rdata: List<'a>,
+    #[serde(borrow, default)]
+    weights: List<'a>,
 }
 
 /// Reads one key and its value; see [`super::decode`].
@@ -210,10 +215,7 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
     }
     let mut marks = Vec::new();
     push_marks(&mut marks, stored.names, stored.address_names)?;
-    if let Some(policy) = stored.policy.filled_text("policy")? {
-        let policy: AnswerPolicy = policy
-            .parse()
-            .map_err(|error| FormatError::field("policy", error))?;
+    if let Some(policy) = stored.policy.policy()? {
         let mut owners: Vec<&Name> = records.iter().map(|held| &held.record.owner).collect();
         owners.dedup();
         marks.extend(
@@ -325,6 +327,7 @@ fn push_rrset(rrset: StoredRrset<'_>, records: &mut Vec<Contributed>) -> Result<
     if records.len() + texts.len() > BUNDLE_RECORDS_MAX {
         return Err(FormatError::TooManyRecords(records.len() + texts.len()));
     }
+    let weights = read_weights(rrset.weights, texts.len())?;
     for (index, text) in texts.into_iter().enumerate() {
         let field = || format!("rdata[{index}]");
         let Scalar::Text(text) = text else {
@@ -337,9 +340,25 @@ fn push_rrset(rrset: StoredRrset<'_>, records: &mut Vec<Contributed>) -> Result<
             ttl,
             rdata,
         };
-        records.push(Contributed::at_owner(record));
+        let weight = weights.get(index).copied().flatten();
+        records.push(Contributed {
+            weight: weight.filter(|_| record.is_address()),
+            ..Contributed::at_owner(record)
+        });
     }
     Ok(())
+}
+
+/// None at all, or one for each record.
+fn read_weights(weights: List<'_>, records: usize) -> Result<Vec<Option<u16>>, FormatError> {
+    let given = weights.0.len();
+    if given != 0 && given != records {
+        let problem = format_args!("{given} for {records} records: write one each, or null");
+        return Err(FormatError::field("weights", problem));
+    }
+    let weight =
+        |(index, weight): (usize, Scalar<'_>)| weight.number16(&format!("weights[{index}]"));
+    weights.0.into_iter().enumerate().map(weight).collect()
 }
 
 fn required<'a>(text: Option<Cow<'a, str>>, field: &str) -> Result<Cow<'a, str>, FormatError> {
@@ -413,6 +432,7 @@ pub fn encode(bundle: &Bundle<'_>) -> Result<Vec<u8>, EncodeError> {
             .iter()
             .map(|rdata| rdata.to_text(rrset.rtype))
             .collect(),
+        weights: &rrset.weights,
     });
     let address_names = bundle.address_names.iter();
     let written = Written {
@@ -479,6 +499,8 @@ struct WrittenRrset<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
     rdata: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    weights: &'a [Option<u16>],
 }
 
 #[expect(

@@ -1,5 +1,6 @@
 //! Trees as their writers leave them, and what they contribute.
 
+mod policies;
 mod properties;
 mod refused;
 mod written;
@@ -423,6 +424,7 @@ fn bundles() {
         rtype: RecordType::TXT,
         ttl: Some(5),
         rdata: vec![Rdata::txt(&[b"a\"b", b""]).unwrap()],
+        weights: Vec::new(),
     };
     let value = bundle::encode(&Bundle {
         rrsets: &[rrset],

@@ -380,6 +380,7 @@ impl<'s> Records<'s> {
                 rtype,
                 ttl,
                 rdata: rdata.collect(),
+                weights: Vec::new(),
             }
         });
         let rrsets: Vec<Rrset> = rrsets.collect();

@@ -7,40 +7,19 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::name::Name;
+use crate::prefix::{Prefix, top_bits};
 
 /// The reverse zones of `text`, an address prefix such as `10.0.0.0/8`, or what is wrong with it.
 ///
 /// # Errors
 /// A sentence of the form "what is wrong; what would be right".
 pub fn reverse_zones(text: &str) -> Result<Vec<Name>, String> {
-    let form = || {
-        format!(
-            "`{text}` is not an address prefix; write one such as \"10.0.0.0/8\" or \"fd00::/8\""
-        )
+    let prefix = Prefix::parse(text)?;
+    let (bits, length) = (top_bits(prefix.address()), u32::from(prefix.length()));
+    let (step, suffix) = match prefix.address() {
+        IpAddr::V4(_) => (8, "in-addr.arpa."),
+        IpAddr::V6(_) => (4, "ip6.arpa."),
     };
-    let (address, length) = text.split_once('/').ok_or_else(form)?;
-    let address: IpAddr = address.parse().map_err(|_| form())?;
-    let length: u32 = length.parse().map_err(|_| form())?;
-    // The address as the top bits of 128.
-    let (bits, width, step, suffix) = match address {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32, 8, "in-addr.arpa."),
-        IpAddr::V6(v6) => (v6.to_bits(), 128, 4, "ip6.arpa."),
-    };
-    if length > width {
-        return Err(format!(
-            "`{text}` is longer than its address; write /0 to /{width}"
-        ));
-    }
-    let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-    if bits & !mask != 0 {
-        let network = match address {
-            IpAddr::V4(v4) => (v4.to_bits() & (mask >> 96) as u32).to_be_bytes().into(),
-            IpAddr::V6(_) => IpAddr::from((bits & mask).to_be_bytes()),
-        };
-        return Err(format!(
-            "`{text}` has bits set after /{length}; write \"{network}/{length}\""
-        ));
-    }
     let labels = length.div_ceil(step);
     let zones = 1u128 << (labels * step - length);
     let zone = |index: u128| {
@@ -68,11 +47,11 @@ fn zone_name(bits: u128, labels: u32, step: u32) -> String {
 /// The name that holds the PTR records of an address (RFC 1035 section 3.5, RFC 3596 section 2.5).
 #[must_use]
 pub fn pointer(address: IpAddr) -> Name {
-    let (bits, labels, step, suffix) = match address {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 4, 8, "in-addr.arpa."),
-        IpAddr::V6(v6) => (v6.to_bits(), 32, 4, "ip6.arpa."),
+    let (labels, step, suffix) = match address {
+        IpAddr::V4(_) => (4, 8, "in-addr.arpa."),
+        IpAddr::V6(_) => (32, 4, "ip6.arpa."),
     };
-    Name::parse(&(zone_name(bits, labels, step) + suffix))
+    Name::parse(&(zone_name(top_bits(address), labels, step) + suffix))
         .expect("at most 34 labels of digits are a name")
 }
 

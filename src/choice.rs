@@ -158,6 +158,7 @@ mod tests {
     fn client(address: u32) -> Client {
         Client {
             source: Ipv4Addr::from(address).into(),
+            view: None,
         }
     }
 

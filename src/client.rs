@@ -3,12 +3,18 @@
 //! Pure: an address in, a [`Client`] out. Which records a client then gets is chosen in `choice`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::table::ViewId;
+use crate::views::Views;
 
 /// What an answer may depend on besides its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The source it belongs to: see [`Sources::of`].
     pub source: IpAddr,
+    /// The view that it sees; none: what everybody sees.
+    pub view: Option<ViewId>,
 }
 
 /// What the configuration says about clients.
@@ -16,6 +22,8 @@ pub struct Client {
 pub struct Clients {
     /// Which of them are one source.
     pub sources: Sources,
+    /// Which of them see other records.
+    pub views: Arc<Views>,
 }
 
 impl Clients {
@@ -23,6 +31,7 @@ impl Clients {
     pub fn of(&self, address: IpAddr) -> Client {
         Client {
             source: self.sources.of(address),
+            view: self.views.of(address),
         }
     }
 }

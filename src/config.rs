@@ -13,6 +13,7 @@ mod cpus;
 mod reader;
 mod sections;
 mod values;
+mod views;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use containerdns_schema::format::AnswerPolicy;
-use containerdns_schema::{Format, Name};
+use containerdns_schema::{AddressPrefix, Format, Name};
 use toml::de::DeTable;
 
 pub use self::reader::{Problem, Problems};
@@ -42,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// How answers look.
     pub answer: Answer,
+    /// `[views.NAME]`, in the order of names.
+    pub views: Vec<View>,
     /// Limits of TCP.
     pub tcp: Tcp,
     /// One for each shard, in the order of their numbers; never empty, no CPU twice.
@@ -120,6 +123,17 @@ pub struct Prefix {
     pub path: String,
     /// How keys and values under it are written.
     pub format: Format,
+}
+
+/// `[views.NAME]`: records that some clients see instead of everybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// NAME.
+    pub name: String,
+    /// Whose view it is: the longest prefix of all views wins; no prefix is in two.
+    pub clients: Vec<AddressPrefix>,
+    /// Where its records are; none overlaps another prefix.
+    pub prefixes: Vec<Prefix>,
 }
 
 /// `[answer]`: how answers look.

@@ -16,9 +16,10 @@ use crate::fan_out::DELTAS_MAX;
 use crate::model::ModelSettings;
 use crate::shard::ShardOptions;
 use crate::sync::{HOLD, Routes, SyncOptions};
-use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
+use crate::table::{Policy, Soa, ViewId, Zone, ZoneId, Zones};
 use crate::tcp::TcpOptions;
 use crate::tcp::limits::ConnectionLimits;
+use crate::views::Views;
 use crate::wire;
 use crate::world::Settings;
 
@@ -54,6 +55,7 @@ impl Plan {
                 .iter()
                 .filter_map(zone_id)
                 .collect::<HashSet<_>>(),
+            views: config.views.len(),
             ttl_default_s: answer.ttl_default_s,
             subset_len: answer.subset_len,
             policy: policy(&answer.policy),
@@ -74,25 +76,13 @@ impl Plan {
             udp_payload_max: answer.udp_payload_max,
             clients: Clients {
                 sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
+                views: Arc::new(views(config)),
             },
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),
             cookies: CookieSecrets::new(answer.cookie_secrets.clone(), random),
             zones,
         };
-        let prefixes = &config.store.prefixes;
-        let routes = Routes::new(
-            prefixes
-                .iter()
-                .map(|prefix| (prefix.path.clone(), prefix.format)),
-            config.store.health_prefix.clone(),
-            config
-                .zones
-                .iter()
-                .chain(&config.reverse)
-                .cloned()
-                .collect(),
-        );
         let sync = SyncOptions {
             relist: config.store.relist,
             hold: HOLD,
@@ -101,11 +91,37 @@ impl Plan {
         Plan {
             settings,
             model,
-            routes,
+            routes: routes(config),
             sync,
             shards: shards(config),
         }
     }
+}
+
+/// The views, in the order of the configuration.
+fn views(config: &Config) -> Views {
+    let views = config.views.iter();
+    Views::new(views.map(|view| (view.name.as_str(), &view.clients[..])))
+}
+
+/// Which keys are whose records.
+fn routes(config: &Config) -> Routes {
+    let given = |prefixes: &[config::Prefix]| -> Vec<_> {
+        let prefixes = prefixes.iter();
+        prefixes
+            .map(|prefix| (prefix.path.clone(), prefix.format))
+            .collect()
+    };
+    let zones = config.zones.iter().chain(&config.reverse);
+    let everybodys = Routes::new(
+        given(&config.store.prefixes),
+        config.store.health_prefix.clone(),
+        zones.cloned().collect(),
+    );
+    let views = (0..).map(ViewId).zip(&config.views);
+    views.fold(everybodys, |routes, (id, view)| {
+        routes.with_view(id, given(&view.prefixes))
+    })
 }
 
 /// How to reach etcd.

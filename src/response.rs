@@ -248,7 +248,7 @@ impl<'o> Writer<'o> {
                 continue;
             }
             done[place] = hash;
-            let Some(node) = tables.index.get(hash, target.octets()) else {
+            let Some(node) = tables.node(client.view, hash, target.octets()) else {
                 continue;
             };
             for addresses in [rtype::A, rtype::AAAA]

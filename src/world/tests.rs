@@ -14,6 +14,8 @@ use super::*;
 use crate::client::Sources;
 use crate::table::{Soa, Zone};
 
+mod views;
+
 fn wire(name: &str) -> Vec<u8> {
     let name = containerdns_schema::Name::parse(name).unwrap();
     name.wire().to_vec()
@@ -48,6 +50,7 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
         udp_payload_max: 1232,
         clients: Clients {
             sources: Sources::new(32, 128),
+            views: Arc::default(),
         },
         keepalive: 100,
         identity: identity.to_vec(),
@@ -59,7 +62,9 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
         }]),
     };
     let mut world = World::new(settings, 7, Arc::default());
-    let changes = nodes.into_iter().map(|node| Change::Put(Arc::new(node)));
+    let changes = nodes
+        .into_iter()
+        .map(|node| Change::Put(None, Arc::new(node)));
     world.apply(&Delta {
         revision: 9,
         changes: changes.chain([Change::Ready]).collect(),

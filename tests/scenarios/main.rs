@@ -17,3 +17,4 @@ mod limits;
 mod outage;
 mod policies;
 mod start;
+mod views;

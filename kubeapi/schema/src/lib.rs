@@ -11,8 +11,8 @@
 pub mod format;
 pub mod health;
 pub mod name;
-mod presentation;
 pub mod prefix;
+mod presentation;
 pub mod probe;
 pub mod rdata;
 pub mod record;
@@ -25,7 +25,7 @@ pub mod zonefile;
 pub use format::{Contributed, Contribution, Format, FormatError, Reach};
 pub use health::{Health, Status};
 pub use name::{Name, NameError};
-pub use prefix::Prefix;
+pub use prefix::AddressPrefix;
 pub use probe::Probe;
 pub use rdata::{Rdata, RdataError};
 pub use record::{Record, RecordType};

@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// The addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Prefix {
+pub struct AddressPrefix {
     /// The first of them.
     address: IpAddr,
     length: u8,
 }
 
-impl Prefix {
+impl AddressPrefix {
     /// Reads `ADDRESS/LENGTH`.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Prefix {
 }
 
 /// As it is read.
-impl fmt::Display for Prefix {
+impl fmt::Display for AddressPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.length)
     }

@@ -7,14 +7,14 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::name::Name;
-use crate::prefix::{Prefix, top_bits};
+use crate::prefix::{AddressPrefix, top_bits};
 
 /// The reverse zones of `text`, an address prefix such as `10.0.0.0/8`, or what is wrong with it.
 ///
 /// # Errors
 /// A sentence of the form "what is wrong; what would be right".
 pub fn reverse_zones(text: &str) -> Result<Vec<Name>, String> {
-    let prefix = Prefix::parse(text)?;
+    let prefix = AddressPrefix::parse(text)?;
     let (bits, length) = (top_bits(prefix.address()), u32::from(prefix.length()));
     let (step, suffix) = match prefix.address() {
         IpAddr::V4(_) => (8, "in-addr.arpa."),

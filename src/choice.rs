@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::client::Client;
+use crate::client::{Client, Scopes};
 use crate::table::{Policy, RECORD_FIXED_LEN, RRset};
 
 /// The records to send: `count` of them from the `start`-th on, past the end back to the first.
@@ -35,6 +35,27 @@ impl Spread {
         let random = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
         (random as usize * bound) >> 32
     }
+}
+
+/// The records of an RRset that a client's answer is chosen from: those in its topology zone, where
+/// there are some, else all.
+#[inline]
+pub fn nearest<'t>(rrset: &'t RRset, client: &Client) -> &'t RRset {
+    match (&rrset.nearer, client.zone) {
+        (Some(nearer), Some(zone)) => nearer.of(zone).unwrap_or(rrset),
+        _ => rrset,
+    }
+}
+
+/// How many first bits of a subnet's address the answer from `rrset` depends on, `near` being the
+/// [`nearest`] of its records.
+pub fn scope_bits(rrset: &RRset, near: &RRset, scopes: &Scopes) -> u8 {
+    let zone = rrset.nearer.as_ref().map_or(0, |_| scopes.zone);
+    let source = match near.policy {
+        Policy::Sticky | Policy::Subset(_) if near.count > 1 => scopes.source,
+        _ => 0,
+    };
+    zone.max(source).max(scopes.view)
 }
 
 /// Chooses for one client.
@@ -148,7 +169,8 @@ mod tests {
     use std::num::NonZeroU8;
 
     use super::*;
-    use crate::table::rtype;
+    use crate::table::{Nearer, rtype};
+    use crate::topology::{Topology, TopologyZone};
 
     fn addresses(policy: Policy, last_octets: &[u8]) -> RRset {
         let rdata: Vec<[u8; 4]> = last_octets.iter().map(|last| [10, 0, 0, *last]).collect();
@@ -158,6 +180,8 @@ mod tests {
     fn client(address: u32) -> Client {
         Client {
             source: Ipv4Addr::from(address).into(),
+            zone: None,
+            scopes: None,
             view: None,
         }
     }
@@ -276,5 +300,41 @@ mod tests {
             .map(|address| choose(&rrset, &client(address), &mut Spread::new(1)).start)
             .collect();
         assert_eq!(starts.len(), 3);
+    }
+    #[test]
+    fn a_client_gets_what_is_near_it() {
+        let names = ["a", "b", "c"].map(|name| (name.to_owned(), Vec::new()));
+        let topology = Topology::new(&names);
+        let (a, b) = (topology.named("a"), topology.named("b"));
+        let near = vec![
+            (a, addresses(Policy::Sticky, &[1])),
+            (b, addresses(Policy::Sticky, &[2, 3])),
+        ];
+        let mut rrset = addresses(Policy::Sticky, &[1, 2, 3, 4]);
+        let scopes = Scopes {
+            source: 24,
+            zone: 16,
+            view: 0,
+        };
+        // How many records a client is chosen one of, and how many bits that depends on.
+        let shown = |rrset: &RRset, zone: Option<TopologyZone>| {
+            let near = nearest(rrset, &Client { zone, ..client(7) });
+            (near.count, scope_bits(rrset, near, &scopes))
+        };
+        assert_eq!(shown(&rrset, Some(a)), (4, 24));
+        rrset.nearer = Some(Box::new(Nearer(near)));
+        assert_eq!(
+            shown(&rrset, Some(a)),
+            (1, 16),
+            "one is sticky for all in the zone"
+        );
+        assert_eq!(shown(&rrset, Some(b)), (2, 24));
+        assert_eq!(shown(&rrset, Some(topology.named("c"))), (4, 24));
+        assert_eq!(shown(&rrset, None), (4, 24));
+        for policy in [Policy::Rotate, Policy::RandomOne, Policy::Weighted] {
+            assert_eq!(shown(&addresses(policy, &[1, 2]), Some(a)), (2, 0));
+        }
+        let single = addresses(Policy::Subset(NonZeroU8::MIN), &[1]);
+        assert_eq!(shown(&single, Some(a)), (1, 0));
     }
 }

@@ -9,6 +9,7 @@
 //! `sections` is the table of keys, defaults and limits. Nothing here opens a socket or a store;
 //! files that are named are only looked at.
 
+mod clients;
 mod cpus;
 mod reader;
 mod sections;
@@ -43,6 +44,8 @@ pub struct Config {
     pub store: Store,
     /// How answers look.
     pub answer: Answer,
+    /// `[topology]`: zones with the prefixes of clients and addresses in them; no prefix twice.
+    pub topology: Vec<(String, Vec<AddressPrefix>)>,
     /// `[views.NAME]`, in the order of names.
     pub views: Vec<View>,
     /// Limits of TCP.
@@ -149,6 +152,8 @@ pub struct Answer {
     pub subset_len: NonZeroU8,
     /// First bits of a client's IPv4 and IPv6 address that say which source it is.
     pub source_bits: [u8; 2],
+    /// Forwarders whose word counts about whom they ask for (EDNS Client Subnet).
+    pub client_subnet_from: Vec<AddressPrefix>,
     /// Size of UDP responses at most, in octets.
     pub udp_payload_max: u16,
     /// TTL of records that have none.

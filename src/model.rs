@@ -22,11 +22,13 @@ use containerdns_schema::name::Name;
 
 use crate::delta::Change;
 use crate::table::{Policy, Soa, ViewId, Zone, ZoneId, Zones};
+use crate::topology::{Topology, TopologyZone};
 
 mod backends;
 mod canonical;
 mod compile;
 mod hold;
+mod nearer;
 mod reverse;
 mod tree;
 
@@ -63,6 +65,8 @@ pub struct ModelSettings {
     pub zone_policies: HashMap<ZoneId, Policy>,
     /// Policies of single names.
     pub name_policies: Vec<(Name, Policy)>,
+    /// Which topology zones addresses are in.
+    pub topology: Arc<Topology>,
     /// The server's own addresses: those of `ns.dns.ZONE` where the store has none.
     pub server_addresses: Vec<IpAddr>,
 }
@@ -193,6 +197,8 @@ struct Held {
     origin: Origin,
     ttl_s: Option<u32>,
     weight: Option<u16>,
+    /// Of an address, where its key says it.
+    zone: Option<TopologyZone>,
     rdata: Box<[u8]>,
     group: Option<Box<Group>>,
 }

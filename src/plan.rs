@@ -14,11 +14,13 @@ use crate::config::{self, Config, Core};
 use crate::cookie::CookieSecrets;
 use crate::fan_out::DELTAS_MAX;
 use crate::model::ModelSettings;
+use crate::prefixes::Prefixes;
 use crate::shard::ShardOptions;
 use crate::sync::{HOLD, Routes, SyncOptions};
 use crate::table::{Policy, Soa, ViewId, Zone, ZoneId, Zones};
 use crate::tcp::TcpOptions;
 use crate::tcp::limits::ConnectionLimits;
+use crate::topology::Topology;
 use crate::views::Views;
 use crate::wire;
 use crate::world::Settings;
@@ -49,7 +51,9 @@ impl Plan {
             place.map(|place| ZoneId(place as u16))
         };
         let policy = |named: &AnswerPolicy| Policy::new(*named, answer.subset_len);
+        let topology = Arc::new(Topology::new(&config.topology));
         let model = ModelSettings {
+            topology: Arc::clone(&topology),
             reverse: config
                 .reverse
                 .iter()
@@ -74,10 +78,7 @@ impl Plan {
         };
         let settings = Settings {
             udp_payload_max: answer.udp_payload_max,
-            clients: Clients {
-                sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
-                views: Arc::new(views(config)),
-            },
+            clients: clients(config, &topology),
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),
             cookies: CookieSecrets::new(answer.cookie_secrets.clone(), random),
@@ -122,6 +123,18 @@ fn routes(config: &Config) -> Routes {
     views.fold(everybodys, |routes, (id, view)| {
         routes.with_view(id, given(&view.prefixes))
     })
+}
+
+/// What is known of clients.
+fn clients(config: &Config, topology: &Arc<Topology>) -> Clients {
+    let answer = &config.answer;
+    let forwarders = answer.client_subnet_from.iter();
+    Clients {
+        sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
+        forwarders: Arc::new(Prefixes::new(forwarders.map(|prefix| (*prefix, ())))),
+        topology: Arc::clone(topology),
+        views: Arc::new(views(config)),
+    }
 }
 
 /// How to reach etcd.

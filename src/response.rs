@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use crate::answer::{Decision, Found, Tables};
 use crate::choice::{self, Choice, Spread};
 use crate::client::Client;
-use crate::query::{Edns, HEADER_LEN, Rcode};
+use crate::query::{HEADER_LEN, Rcode};
 use crate::response::names::KnownNames;
 use crate::table::{CLASS_IN, Node, RECORD_FIXED_LEN, RRset, Soa, ZoneId, rtype};
 use crate::wire::{self, LowerName};
@@ -19,7 +19,7 @@ use crate::wire::{self, LowerName};
 mod names;
 pub mod opt;
 
-pub use opt::Opt;
+pub use opt::{Opt, PLAIN_MAX, udp_limit};
 
 /// Targets of one answer that get additional addresses at most.
 const TARGETS_MAX: usize = 32;
@@ -40,6 +40,8 @@ pub struct Writer<'o> {
     /// Where target names of the records written begin.
     targets: [u16; TARGETS_MAX],
     targets_len: usize,
+    /// How many first bits of the client's address what is written depends on, where that is told.
+    scope_bits: u8,
 }
 
 /// What did not fit.
@@ -93,6 +95,7 @@ impl<'o> Writer<'o> {
             known,
             targets,
             targets_len: 0,
+            scope_bits: 0,
         }
     }
 
@@ -148,6 +151,8 @@ impl<'o> Writer<'o> {
             authoritative: true,
             truncated: false,
         };
+        // Whatever it is, clients of another view may be answered otherwise.
+        self.scope_bits = client.scopes.map_or(0, |scopes| scopes.view);
         let owner = match self.put_aliases(decision) {
             Ok(owner) => owner,
             Err(Full) => {
@@ -157,8 +162,12 @@ impl<'o> Writer<'o> {
         };
         let put = match decision.end {
             Found::RRset(rrset) => {
-                let choice = choice::choose(rrset, client, spread);
-                let put = self.put_rrset(Section::Answer, Owner::At(owner), rrset, choice);
+                let near = choice::nearest(rrset, client);
+                if let Some(scopes) = &client.scopes {
+                    self.scope_bits = choice::scope_bits(rrset, near, scopes);
+                }
+                let choice = choice::choose(near, client, spread);
+                let put = self.put_rrset(Section::Answer, Owner::At(owner), near, choice);
                 if put.is_ok() && self.targets_len > 0 {
                     self.put_target_addresses(tables, client, spread);
                 }
@@ -255,10 +264,17 @@ impl<'o> Writer<'o> {
                 .into_iter()
                 .filter_map(|t| node.rrset(t))
             {
-                let choice = choice::choose(addresses, client, spread);
+                let near = choice::nearest(addresses, client);
+                if let Some(scopes) = &client.scopes
+                    && choice::scope_bits(addresses, near, scopes) > 0
+                {
+                    // The scope is the answer's alone (RFC 7871 section 7.3.1).
+                    continue;
+                }
+                let choice = choice::choose(near, client, spread);
                 let owner = Owner::At(names::start(self.out, self.targets[place]));
                 // What does not fit is not needed: the client can ask for it.
-                let _ = self.put_rrset(Section::Additional, owner, addresses, choice);
+                let _ = self.put_rrset(Section::Additional, owner, near, choice);
             }
         }
     }
@@ -445,7 +461,7 @@ impl<'o> Writer<'o> {
         let questions = u16::from(self.known.has_question());
         if let Some(opt) = opt {
             let end = self.at + opt.len();
-            opt.write(verdict.rcode, &mut self.out[self.at..end]);
+            opt.write(verdict.rcode, self.scope_bits, &mut self.out[self.at..end]);
             self.at = end;
             self.counts[Section::Additional as usize] += 1;
         }
@@ -472,15 +488,4 @@ pub struct Finished {
     pub rcode: Rcode,
     /// Whether TC is set.
     pub truncated: bool,
-}
-
-/// Octets that every client takes over UDP (RFC 1035 section 4.2.1).
-pub const PLAIN_MAX: u16 = 512;
-
-/// Octets that a response may take over UDP: 512 without EDNS, else what both sides take
-/// (RFC 6891 section 6.2.5).
-pub fn udp_limit(edns: Option<&Edns<'_>>, payload_max: u16) -> usize {
-    usize::from(edns.map_or(PLAIN_MAX, |edns| {
-        edns.payload_max.min(payload_max).max(PLAIN_MAX)
-    }))
 }

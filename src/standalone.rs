@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use containerdns_kubeapi::plan::Rules;
+use containerdns_kubeapi::plan::{ProbeMode, Rules};
 use containerdns_kubeapi::records::{Layout, Prefixes};
 use containerdns_kubeapi::serve::{self as kubeapi, ApiOptions, RunningApi};
 use containerdns_kubeapi::tokens::{Keyring, Tokens, TokensError};
@@ -202,6 +202,7 @@ fn api_options(config: &Config, options: &Standalone, tokens: Tokens) -> ApiOpti
         rules: Rules {
             ttl_default_s: config.answer.ttl_default_s,
             cluster: None,
+            probe: ProbeMode::Asked,
         },
         audit: Some(options.data.join(AUDIT_FILE)),
         tls: None,

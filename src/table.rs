@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use containerdns_schema::format::AnswerPolicy;
 
+use crate::topology::TopologyZone;
+
 /// DNS types that the packet path treats in its own way (IANA "DNS parameters").
 #[allow(missing_docs, reason = "the names are the definition")]
 pub mod rtype {
@@ -148,6 +150,9 @@ pub struct RRset {
     /// Of `Weighted`: for each record its weight and those of all before it, added up. Boxed twice
     /// so that it costs others little.
     pub weights: Option<Box<Vec<u32>>>,
+    /// Of A and AAAA: what clients in some topology zones get in its place. Boxed for the same
+    /// reason.
+    pub nearer: Option<Box<Nearer>>,
     /// The records, one after the other: `C0 0C`, type, class IN, TTL, RDLENGTH, RDATA
     /// (uncompressed). Never empty.
     pub wire: Box<[u8]>,
@@ -186,6 +191,7 @@ impl RRset {
             record_len,
             policy,
             weights: None,
+            nearer: None,
             wire: wire.into(),
         }
     }
@@ -218,6 +224,19 @@ impl RRset {
             rtype::MX => Some(2),
             _ => None,
         }
+    }
+}
+
+/// For each topology zone that has some records of an RRset, but not all: those, as an RRset of the
+/// same policy. In the order of zones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nearer(pub Vec<(TopologyZone, RRset)>);
+
+impl Nearer {
+    /// What clients in a zone get, if that differs from what all get.
+    pub fn of(&self, zone: TopologyZone) -> Option<&RRset> {
+        let place = self.0.binary_search_by_key(&zone, |(zone, _)| *zone);
+        place.ok().map(|place| &self.0[place].1)
     }
 }
 

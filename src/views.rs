@@ -42,8 +42,14 @@ impl Views {
     }
 
     /// The view whose client an address is: that of the longest prefix.
+    #[inline]
     pub fn of(&self, address: IpAddr) -> Option<ViewId> {
         self.prefixes.get(address)
+    }
+
+    /// How many first bits of an address decide on its view: see [`Prefixes::bits`].
+    pub fn bits(&self, address: IpAddr) -> u8 {
+        self.prefixes.bits(address)
     }
 }
 

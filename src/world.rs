@@ -18,6 +18,7 @@ use crate::index::Index;
 use crate::query::{self, Edns, HEADER_LEN, Message, Query, Rcode};
 use crate::response::opt::ExtendedError;
 use crate::response::{self, Finished, Opt, Writer};
+use crate::subnet::ClientSubnet;
 use crate::table::{CLASS_IN, Kind, Node, Policy, RRset, ZoneId, Zones, rtype};
 use crate::wire::LowerName;
 
@@ -168,6 +169,7 @@ impl World {
                 let reply = Reply {
                     question_end,
                     edns: edns.as_ref(),
+                    subnet: None,
                     error: None,
                 };
                 Some(self.empty(asked, &reply, rcode, out))
@@ -176,6 +178,7 @@ impl World {
                 let reply = Reply {
                     question_end: HEADER_LEN,
                     edns: Some(&edns),
+                    subnet: None,
                     error: None,
                 };
                 let rcode = self.judge_cookie(asked, &edns);
@@ -205,15 +208,21 @@ impl World {
         let mut reply = Reply {
             question_end: query.question_end,
             edns,
+            subnet: None,
             error: None,
         };
+        match self.subnet(asked, edns) {
+            Ok(subnet) => reply.subnet = subnet,
+            Err(MalformedSubnet) => return self.empty(asked, &reply, Rcode::FormErr, out),
+        }
         if query.qclass != CLASS_IN {
             return self.answer_other_class(asked, query, &reply, out);
         }
         if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
             return self.empty(asked, &reply, Rcode::Refused, out);
         }
-        let client = self.settings.clients.of(asked.client);
+        let clients = &self.settings.clients;
+        let client = clients.behind(asked.client, reply.subnet.as_ref());
         let (tables, scratch) = (&self.tables, &mut self.scratch);
         let decision = answer::decide(tables, client.view, &self.name, query.qtype, scratch);
         if matches!(decision.end, Found::Outside) && decision.aliases().next().is_none() {
@@ -224,7 +233,7 @@ impl World {
             reply.error = Some(ExtendedError::NotReady);
             return self.empty(asked, &reply, Rcode::ServFail, out);
         }
-        let opt = edns.map(|edns| opt(&self.settings, asked, edns, None, query.question_end));
+        let opt = opt(&self.settings, asked, &reply);
         let opt = opt.as_ref();
         let mut limit = asked.limit(edns, &self.settings);
         if query.qtype == rtype::ANY && asked.transport == Transport::Udp {
@@ -257,9 +266,7 @@ impl World {
         };
         match text {
             Some(text) => {
-                let opt = reply
-                    .edns
-                    .map(|edns| opt(&self.settings, asked, edns, None, query.question_end));
+                let opt = opt(&self.settings, asked, reply);
                 let limit = asked.limit(reply.edns, &self.settings);
                 let wanted = matches!(query.qtype, rtype::TXT | rtype::ANY);
                 Writer::new(asked.octets, query.question_end, out, limit, opt.as_ref())
@@ -276,14 +283,31 @@ impl World {
         rcode: Rcode,
         out: &mut [u8],
     ) -> Finished {
-        let opt = reply
-            .edns
-            .map(|edns| opt(&self.settings, asked, edns, reply.error, reply.question_end));
+        let opt = opt(&self.settings, asked, reply);
         let limit = asked.limit(reply.edns, &self.settings);
         Writer::new(asked.octets, reply.question_end, out, limit, opt.as_ref())
             .finish_empty(rcode, opt.as_ref())
     }
+
+    /// For whom a forwarder asks whose word counts; the option of anyone else is as if not there.
+    #[inline]
+    fn subnet(
+        &self,
+        asked: &Asked<'_>,
+        edns: Option<&Edns<'_>>,
+    ) -> Result<Option<ClientSubnet>, MalformedSubnet> {
+        match edns.and_then(|edns| edns.subnet) {
+            Some(content) if self.settings.clients.trusts(asked.client) => {
+                let subnet = ClientSubnet::parse(content);
+                subnet.map(Some).ok_or(MalformedSubnet)
+            }
+            _ => Ok(None),
+        }
+    }
 }
+
+/// A client subnet option that is none.
+struct MalformedSubnet;
 
 /// A message and where it came from.
 struct Asked<'m> {
@@ -306,34 +330,33 @@ impl Asked<'_> {
 struct Reply<'q> {
     question_end: usize,
     edns: Option<&'q Edns<'q>>,
+    subnet: Option<ClientSubnet>,
     error: Option<ExtendedError>,
 }
 
-fn opt<'s>(
-    settings: &'s Settings,
-    asked: &Asked<'_>,
-    edns: &Edns<'_>,
-    error: Option<ExtendedError>,
-    question_end: usize,
-) -> Opt<'s> {
+/// OPT, when the query had one.
+fn opt<'s>(settings: &'s Settings, asked: &Asked<'_>, reply: &'s Reply<'_>) -> Option<Opt<'s>> {
+    let edns = reply.edns?;
     let cookie = edns.cookie.map(|cookie| {
         let (server, _) = settings.cookies.answer(&cookie, asked.client, asked.now_s);
         (cookie.client, server)
     });
-    let opt = Opt {
+    let identity = &settings.identity[..];
+    let identity = (edns.nsid && !identity.is_empty()).then_some(identity);
+    let keepalive = edns.keepalive && asked.transport == Transport::Tcp;
+    let opt = |nsid| Opt {
         payload_max: settings.udp_payload_max,
         dnssec_ok: edns.dnssec_ok,
         cookie,
-        nsid: (edns.nsid && !settings.identity.is_empty()).then_some(&settings.identity[..]),
-        keepalive: (edns.keepalive && asked.transport == Transport::Tcp)
-            .then_some(settings.keepalive),
-        error,
+        nsid,
+        keepalive: keepalive.then_some(settings.keepalive),
+        subnet: reply.subnet.as_ref(),
+        error: reply.error,
     };
     // A long identity beside a long question is left out where both do not fit.
-    if question_end + opt.len() > asked.limit(Some(edns), settings) {
-        return Opt { nsid: None, ..opt };
-    }
-    opt
+    let limit = asked.limit(reply.edns, settings);
+    let fits = |identity| reply.question_end + opt(Some(identity)).len() <= limit;
+    Some(opt(identity.filter(|identity| fits(identity))))
 }
 
 #[cfg(test)]

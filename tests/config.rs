@@ -148,6 +148,23 @@ fn standalone_is_the_default_over_an_embedded_store() {
     assert_eq!(config.answer, good("").answer);
 }
 
+#[test]
+fn zones_of_clients() {
+    let config = good(
+        "answer.client_subnet_from = ['10.0.0.53/32', 'fd00::/64']\n\
+         [topology]\n'zone-a' = ['10.1.0.0/16', 'fd00:1::/48']\nb = ['10.0.0.0/8']",
+    );
+    let from = config.answer.client_subnet_from.iter();
+    let from: Vec<String> = from.map(ToString::to_string).collect();
+    assert_eq!(from, ["10.0.0.53/32", "fd00::/64"]);
+    let zones = config.topology.iter().map(|(zone, prefixes)| {
+        let prefixes: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+        format!("{zone}: {}", prefixes.join(" "))
+    });
+    let zones: Vec<String> = zones.collect();
+    assert_eq!(zones, ["b: 10.0.0.0/8", "zone-a: 10.1.0.0/16 fd00:1::/48"]);
+}
+
 proptest! {
     /// Damage anywhere in a file is told about or harmless, and always has a line of the file.
     #[test]

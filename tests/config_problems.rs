@@ -33,7 +33,7 @@ fn unknown_keys() {
     check(
         "[cache]\nsize = 1",
         expect![
-            "bad.toml:1: cache: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, views, zones"
+            "bad.toml:1: cache: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, topology, views, zones"
         ],
     );
     check(
@@ -227,6 +227,37 @@ fn addresses() {
 }
 
 #[test]
+fn networks_of_clients() {
+    check(
+        "answer.client_subnet_from = ['10.0.0.53', '10.0.0.53/24', 'fd00::/129', '10.0.0.0/8', 1]",
+        expect![[r#"
+            bad.toml:1: answer.client_subnet_from[0]: `10.0.0.53` is not an address prefix; write one such as "10.0.0.0/8" or "fd00::/8"
+            bad.toml:1: answer.client_subnet_from[1]: `10.0.0.53/24` has bits set after /24; write "10.0.0.0/24"
+            bad.toml:1: answer.client_subnet_from[2]: `fd00::/129` is longer than its address; write /0 to /128
+            bad.toml:1: answer.client_subnet_from[4]: is a whole number; write a string in quotes"#]],
+    );
+    check(
+        "answer.client_subnet_from = ['10.0.0.0/8', '10.0.0.0/8']",
+        expect!["bad.toml:1: answer.client_subnet_from[1]: is listed twice; remove one of them"],
+    );
+    check(
+        "[topology]\n'zone-a' = ['10.1.0.0/16', '10.1.0.1/16', 'fd00::/48']\n\
+         'zone-b' = ['10.2.0.0/16', '10.1.0.0/16']\nzone-c = '10.3.0.0/16'\nd = []\n'' = ['::/0']",
+        expect![[r#"
+            bad.toml:2: topology.zone-a[1]: `10.1.0.1/16` has bits set after /16; write "10.1.0.0/16"
+            bad.toml:3: topology.zone-b: `10.1.0.0/16` is in `zone-a`, too; remove it from one of them
+            bad.toml:4: topology.zone-c: is a string; write a list in [ ]
+            bad.toml:5: topology.d: has 0 elements; write 1 to 1024
+            bad.toml:6: topology."": is not a zone's name; write 1 to 63 octets"#]],
+    );
+    let zones = (0..251).map(|number| format!("z{number} = ['10.0.{number}.0/24']\n"));
+    check(
+        &format!("[topology]\n{}", zones.collect::<String>()),
+        expect!["bad.toml:1: topology: has 251 zones; write at most 250"],
+    );
+}
+
+#[test]
 fn stores() {
     check(
         "store.kind = 'consul'",
@@ -398,10 +429,10 @@ fn broken_toml() {
     check(
         "a = 1\na = 2\n= 3\n[tcp]\nidle_s = 0",
         expect![[r#"
-        bad.toml:1: a: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, views, zones
-        bad.toml:2: duplicate key
-        bad.toml:3: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
-        bad.toml:5: tcp.idle_s: 0 is out of range; write a whole number from 1 to 3600"#]],
+            bad.toml:1: a: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, topology, views, zones
+            bad.toml:2: duplicate key
+            bad.toml:3: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
+            bad.toml:5: tcp.idle_s: 0 is out of range; write a whole number from 1 to 3600"#]],
     );
     check(
         "zones = ['a.example'",

@@ -12,6 +12,7 @@ use crate::client::{Client, Method, check_name};
 use crate::command_line::{ChangeOptions, Form};
 use crate::error::Error;
 use crate::rdata_arguments::{record, records, update_text};
+use crate::setting_options::SettingOptions;
 use crate::show::{self, Colors};
 
 /// What is asked of a name.
@@ -47,6 +48,8 @@ pub(crate) struct Target {
     pub(crate) rtype: Option<RecordType>,
     /// Seconds.
     pub(crate) ttl: Option<u32>,
+    /// What is asked beside records.
+    pub(crate) settings: SettingOptions,
 }
 
 /// What is sent.
@@ -122,7 +125,8 @@ fn request(target: &Target, change: &Change, user: Option<&str>) -> Result<Reque
         }
         (Change::Update { pairs, from, to }, Some(rtype)) => {
             let pairs = read_pairs(rtype, pairs, from, to)?;
-            expected = update(rtype, &pairs, target.ttl, &mut body)?;
+            let no_more = target.ttl.is_none() && target.settings.is_empty();
+            expected = update(rtype, &pairs, no_more, &mut body)?;
             Method::Update
         }
         (Change::Delete { rdata }, Some(rtype)) => {
@@ -139,6 +143,7 @@ fn request(target: &Target, change: &Change, user: Option<&str>) -> Result<Reque
     if let Some(user) = user {
         body.insert("user".into(), user.into());
     }
+    target.settings.put(&mut body);
     Ok(Request {
         method,
         body: (!body.is_empty()).then_some(Value::Object(body)),
@@ -156,12 +161,16 @@ fn texts(rtype: RecordType, arguments: &[String]) -> Result<Value, String> {
 fn update(
     rtype: RecordType,
     pairs: &[(Rdata, Rdata)],
-    ttl: Option<u32>,
+    no_more: bool,
     body: &mut Map<String, Value>,
 ) -> Result<Option<Rdata>, String> {
     match (pairs, rtype) {
-        ([], _) if ttl.is_some() => Ok(None),
-        ([], _) => Err("nothing to update: write OLD=NEW, --from OLD --to NEW, or --ttl".into()),
+        ([], _) if no_more => {
+            let problem =
+                "nothing to update: write OLD=NEW, --from OLD --to NEW, --ttl or another option";
+            Err(problem.into())
+        }
+        ([], _) => Ok(None),
         ([(old, new)], RecordType::CNAME) => {
             body.insert("records".into(), json!([new.to_text(rtype)]));
             Ok(Some(old.clone()))
@@ -223,6 +232,7 @@ mod tests {
             name: "w.a.test".into(),
             rtype: rtype.parse().ok(),
             ttl,
+            settings: SettingOptions::default(),
         };
         let told = match request(&target, &change, None) {
             Ok(request) => {
@@ -334,7 +344,9 @@ mod tests {
             update(&[], &[], &[]),
             "A",
             None,
-            expect!["nothing to update: write OLD=NEW, --from OLD --to NEW, or --ttl"],
+            expect![[
+                r#"nothing to update: write OLD=NEW, --from OLD --to NEW, --ttl or another option"#
+            ]],
         );
         check(
             update(&["10.0.0.1"], &[], &[]),

@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use containerdns_schema::RecordType;
 
+use crate::setting_options::SettingOptions;
+
 /// Exit codes, as `--help` and the man page tell them.
 const EPILOGUE: &str = "\
 Exit codes:
@@ -86,8 +88,10 @@ pub(crate) enum Command {
         /// Seconds for all records of the type at this name.
         #[arg(long, value_name = "SECONDS", value_parser = seconds())]
         ttl: Option<u32>,
+        #[command(flatten)]
+        settings: SettingOptions,
     },
-    /// Turns records into others, or changes their TTL.
+    /// Turns records into others, or changes their TTL, weights, policy or probe.
     Update {
         /// The name.
         name: String,
@@ -108,6 +112,8 @@ pub(crate) enum Command {
         /// Seconds for all records of the type at this name.
         #[arg(long, value_name = "SECONDS", value_parser = seconds())]
         ttl: Option<u32>,
+        #[command(flatten)]
+        settings: SettingOptions,
     },
     /// Deletes records, all records of a type, or all of a name.
     Delete {

@@ -23,6 +23,7 @@ mod batches;
 mod difference;
 mod read;
 mod send;
+mod settings;
 
 /// How often a synchronisation is computed again because somebody else changed names meanwhile.
 const SYNC_ROUNDS: usize = 3;

@@ -12,6 +12,7 @@ mod config_file;
 mod error;
 mod import;
 mod rdata_arguments;
+mod setting_options;
 mod settings;
 mod show;
 
@@ -26,6 +27,7 @@ use crate::change::{Change, Target};
 use crate::client::{Client, check_name};
 use crate::command_line::{Command, CommandLine, Form};
 use crate::error::Error;
+use crate::setting_options::SettingOptions;
 use crate::settings::Environment;
 use crate::show::Colors;
 
@@ -83,6 +85,12 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
     let colors = colors();
     let form = output.unwrap_or(Form::Table);
     let shown = |names| show::names(form, &names, colors).map_err(|error| client.odd(error));
+    let target = |name, rtype, ttl, settings| Target {
+        name,
+        rtype: Some(rtype),
+        ttl,
+        settings,
+    };
     let changed = |target: Target, change, options| {
         change::run(client, &target, &change, &options, (form, colors))
     };
@@ -98,14 +106,12 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             rdata,
             change,
             ttl,
-        } => {
-            let rtype = Some(rtype);
-            changed(
-                Target { name, rtype, ttl },
-                Change::Create { rdata },
-                change,
-            )
-        }
+            settings,
+        } => changed(
+            target(name, rtype, ttl, settings),
+            Change::Create { rdata },
+            change,
+        ),
         Command::Update {
             name,
             rtype,
@@ -114,23 +120,25 @@ fn ask(client: &Client, command: Command, output: Option<Form>) -> Result<String
             to,
             change,
             ttl,
-        } => {
-            let rtype = Some(rtype);
-            let update = Change::Update { pairs, from, to };
-            changed(Target { name, rtype, ttl }, update, change)
-        }
+            settings,
+        } => changed(
+            target(name, rtype, ttl, settings),
+            Change::Update { pairs, from, to },
+            change,
+        ),
         Command::Delete {
             name,
             rtype,
             rdata,
             change,
         } => {
-            let ttl = None;
-            changed(
-                Target { name, rtype, ttl },
-                Change::Delete { rdata },
-                change,
-            )
+            let target = Target {
+                name,
+                rtype,
+                ttl: None,
+                settings: SettingOptions::default(),
+            };
+            changed(target, Change::Delete { rdata }, change)
         }
         Command::Import(options) => import::run(client, &options, (form, colors)),
         Command::Export { zone } => {

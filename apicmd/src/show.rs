@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use containerdns_schema::rest::{DryRun, History, Names, Rrset};
+use containerdns_schema::format::AnswerPolicy;
+use containerdns_schema::rest::{DryRun, History, Names, Probing, Rrset};
 use containerdns_schema::{Name, RdataError, Record, RecordType};
 use serde::Serialize;
 
@@ -134,7 +135,15 @@ struct BatchItem<'a> {
     ttl: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<AnswerPolicy>,
     records: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    weights: &'a [Option<u16>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<&'a Probing>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    probe_ports: &'a [u16],
 }
 
 fn json_lines(names: &Names) -> Result<String, ShowError> {
@@ -146,7 +155,11 @@ fn json_lines(names: &Names) -> Result<String, ShowError> {
                 rtype: rrset.rtype,
                 ttl: rrset.ttl,
                 user: rrset.user.as_deref(),
+                policy: rrset.policy,
                 records: &rrset.records,
+                weights: &rrset.weights,
+                probe: rrset.probe.as_ref(),
+                probe_ports: &rrset.probe_ports,
             };
             let line = serde_json::to_string(&item);
             text += &line.map_err(|error| ShowError::Encode(error.to_string()))?;

@@ -62,7 +62,9 @@ pub struct Api {
     query_token: bool,
     rules: Rules,
     trail: Trail,
-    names: write::NameLocks,
+    names: write::Locks,
+    /// Taken after those of names.
+    keys: write::Locks,
     tombstones: write::Tombstones,
     histories: Semaphore,
 }
@@ -91,7 +93,8 @@ impl Api {
             query_token,
             rules,
             trail,
-            names: write::NameLocks::default(),
+            names: write::Locks::default(),
+            keys: write::Locks::default(),
             tombstones: write::Tombstones::default(),
             histories: Semaphore::new(history::AT_ONCE_MAX),
         })

@@ -22,6 +22,7 @@ use self::kubernetes::KubernetesSection;
 use self::prober::ProberSection;
 use crate::api::listener::TlsFiles;
 use crate::kubernetes::controller;
+use crate::plan::ProbeMode;
 use crate::records::{Layout, Prefixes};
 use crate::tokens::located;
 
@@ -139,6 +140,8 @@ pub struct ApiSection {
     pub query_token: bool,
     /// TTL of records for which none is given.
     pub ttl_default_s: Ttl,
+    /// Whose addresses have status keys, from which probers take their work.
+    pub probe: ProbeMode,
     /// An audit trail as JSON lines; empty: only the store's.
     pub audit: PathBuf,
     /// Certificates; none: plain HTTP.
@@ -185,6 +188,7 @@ impl Default for ApiSection {
             tokens: "/etc/containerdns/tokens.toml".into(),
             query_token: false,
             ttl_default_s: Ttl(30),
+            probe: ProbeMode::Asked,
             audit: PathBuf::new(),
             tls: None,
         }

@@ -4,22 +4,26 @@
 //! copies one after the other ([`apply`]), what came out is checked, and the difference becomes
 //! guarded operations ([`compile`]). Every key that is written or deleted is guarded by its
 //! revision, and so is the change key of every name: two requests that change one name never both
-//! commit on the same ground.
+//! commit on the same ground. The status keys of addresses come and go in the same transaction
+//! ([`status`]).
 //!
 //! Who may ask is not decided here, except that a name with an owner is its owner's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use containerdns_schema::format::EncodeError;
-use containerdns_schema::rest::{Difference, NameChange, State};
-use containerdns_schema::{Name, RecordType};
+use containerdns_schema::format::{AnswerPolicy, EncodeError};
+use containerdns_schema::rest::{Difference, NameChange, Probing};
+use containerdns_schema::{Health, Name, RecordType};
 use containerdns_store::{Guard, Operation};
+use serde::Deserialize;
 
 use crate::records::{Item, Layout, NameRecords, Records};
 
 mod apply;
 mod compile;
+mod difference;
 mod identity;
+mod status;
 
 pub(crate) use identity::srv_port;
 
@@ -28,8 +32,6 @@ pub const OPERATIONS_MAX: usize = 128;
 /// Records of an RRset that are kept in the tree, one key each; the others share a bundle, so that
 /// an RRset of any size is changed in one transaction.
 pub const TREE_RECORDS_MAX: usize = 32;
-/// Records told of a state before and after; of larger RRsets only those that differ.
-const TOLD_RECORDS_MAX: usize = 64;
 
 /// What is the same for all requests.
 #[derive(Debug, Clone)]
@@ -38,6 +40,30 @@ pub struct Rules {
     pub ttl_default_s: u32,
     /// Written into values, when there is one.
     pub cluster: Option<String>,
+    /// Whose addresses have status keys.
+    pub probe: ProbeMode,
+}
+
+/// Whose addresses are probed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProbeMode {
+    /// Those of records that ask for it.
+    #[default]
+    Asked,
+    /// Those of all A and AAAA records.
+    All,
+    /// Nobody's: status keys are not touched.
+    None,
+}
+
+/// What a request becomes.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Names that change.
+    pub names: Vec<Planned>,
+    /// Status keys of addresses that change, each with its guard.
+    pub status: Vec<(Guard, Operation)>,
 }
 
 /// What to do with one name.
@@ -107,6 +133,7 @@ struct Working {
     item: Item,
     user: Option<String>,
     cluster: Option<String>,
+    policy: Option<AnswerPolicy>,
     /// The entry it came from and its place there, untouched so far.
     from: Option<usize>,
     foreign: bool,
@@ -121,7 +148,7 @@ pub fn plan(
     layout: &Layout,
     rules: &Rules,
     changes: &[NameChange],
-) -> Result<Vec<Planned>, PlanError> {
+) -> Result<Plan, PlanError> {
     let empty = NameRecords::default();
     let mut names: BTreeMap<&Name, Vec<Working>> = BTreeMap::new();
     for change in changes {
@@ -131,6 +158,14 @@ pub fn plan(
             .or_insert_with(|| working_copy(before));
         apply::apply(working, change, rules)?;
     }
+    let mut status = status::StatusKeys::new(records, layout, rules);
+    let mut probed: BTreeSet<&Name> = BTreeSet::new();
+    for (name, working) in &names {
+        let before = records.name(name).unwrap_or(&empty);
+        if status.settle(name, before, working, changes)? {
+            probed.insert(name);
+        }
+    }
     let mut planned: Vec<Planned> = Vec::new();
     // Two names may have one place in the tree: it goes to the first.
     let mut taken: BTreeSet<Vec<u8>> = BTreeSet::new();
@@ -139,10 +174,10 @@ pub fn plan(
         let place = changes.iter().find(|change| change.name == *name);
         let place = place.map_or("", |change| &change.place);
         apply::check(name, &working, layout, place)?;
-        let differences = differences(name, before, &working);
-        if is_same(before, &working) {
+        if is_same(before, &working) && !probed.contains(name) {
             continue;
         }
+        let differences = difference::differences(name, before, &working, &status);
         let target = compile::Target {
             records,
             layout,
@@ -157,8 +192,24 @@ pub fn plan(
             ..compiled
         });
     }
-    check_size(&planned)?;
-    Ok(planned)
+    let plan = Plan {
+        names: planned,
+        status: status.finish()?,
+    };
+    check_size(&plan)?;
+    Ok(plan)
+}
+
+/// Whether records of a type have a policy.
+pub(crate) fn has_policy(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::A | RecordType::AAAA | RecordType::SRV)
+}
+
+/// How an address is probed for a name, as far as it is.
+pub(crate) fn probing(health: &Health, name: &Name) -> Option<Probing> {
+    let way = health.probe.clone();
+    let listed = health.lists(name);
+    listed.then(|| way.map_or(Probing::Asked(true), Probing::By))
 }
 
 fn impossible(place: &str, error: &EncodeError) -> PlanError {
@@ -180,12 +231,13 @@ fn field(place: &str, field: &str) -> String {
     }
 }
 
-fn check_size(planned: &[Planned]) -> Result<(), PlanError> {
-    let operations: usize = planned.iter().map(|name| name.operations.len() + 1).sum();
+fn check_size(plan: &Plan) -> Result<(), PlanError> {
+    let of_names = plan.names.iter().map(|name| name.operations.len() + 1);
+    let operations = of_names.sum::<usize>() + plan.status.len();
     if operations <= OPERATIONS_MAX {
         return Ok(());
     }
-    let (names, most) = (planned.len(), OPERATIONS_MAX);
+    let (names, most) = (plan.names.len(), OPERATIONS_MAX);
     Err(PlanError::TooLarge(format!(
         "{operations} operations of the store for {names} names: one transaction has at most \
          {most}; send less at a time"
@@ -194,16 +246,21 @@ fn check_size(planned: &[Planned]) -> Result<(), PlanError> {
 
 /// Whether nothing changed, down to the TTL of each record and to records that stand in two keys.
 fn is_same(before: &NameRecords, after: &[Working]) -> bool {
+    fn whole<'a>(
+        item: &'a Item,
+        user: &'a Option<String>,
+        policy: Option<AnswerPolicy>,
+    ) -> impl Ord + use<'a> {
+        let Item { rtype, ttl, .. } = item;
+        (rtype, ttl, &item.rdata, item.weight, user, policy)
+    }
     let mut before: Vec<_> = before
         .items()
-        .map(|(entry, item)| (item.rtype, item.ttl, &item.rdata, entry.user.as_ref()))
+        .map(|(entry, item)| whole(item, &entry.user, entry.policy))
         .collect();
     let mut after: Vec<_> = after
         .iter()
-        .map(|one| {
-            let item = &one.item;
-            (item.rtype, item.ttl, &item.rdata, one.user.as_ref())
-        })
+        .map(|one| whole(&one.item, &one.user, one.policy))
         .collect();
     before.sort_unstable();
     after.sort_unstable();
@@ -217,78 +274,12 @@ fn working_copy(before: &NameRecords) -> Vec<Working> {
             item: item.clone(),
             user: entry.user.clone(),
             cluster: entry.cluster.clone(),
+            policy: entry.policy,
             from: Some(index),
             foreign: entry.foreign,
         })
     });
     items.collect()
-}
-
-/// TTL, owner and RDATA of every type.
-type States = BTreeMap<RecordType, (Option<u32>, Option<String>, Vec<String>)>;
-
-fn states<'a>(items: impl Iterator<Item = (&'a Item, Option<&'a String>)>) -> States {
-    let mut states = States::new();
-    for (item, user) in items {
-        let (ttl, owner, records) = states.entry(item.rtype).or_default();
-        *ttl = match (*ttl, item.ttl) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        if owner.is_none() {
-            *owner = user.cloned();
-        }
-        records.push(item.rdata.to_text(item.rtype));
-    }
-    for (_, _, records) in states.values_mut() {
-        records.sort_unstable();
-        records.dedup();
-    }
-    states
-}
-
-/// The RRsets that differ.
-fn differences(name: &Name, before: &NameRecords, after: &[Working]) -> Vec<Difference> {
-    let before = states(
-        before
-            .items()
-            .map(|(entry, item)| (item, entry.user.as_ref())),
-    );
-    let after = states(after.iter().map(|one| (&one.item, one.user.as_ref())));
-    let mut types: Vec<RecordType> = before.keys().chain(after.keys()).copied().collect();
-    types.sort_unstable();
-    types.dedup();
-    let differing = types
-        .into_iter()
-        .filter(|rtype| before.get(rtype) != after.get(rtype));
-    let difference = |rtype| {
-        let (before, after) = (before.get(&rtype), after.get(&rtype));
-        Difference {
-            name: name.clone(),
-            rtype,
-            before: before.map(|state| told(state, after)),
-            after: after.map(|state| told(state, before)),
-        }
-    };
-    differing.map(difference).collect()
-}
-
-/// A state as it is told; of a large one only records that the other lacks, and not all of those.
-fn told(
-    (ttl, user, records): &(Option<u32>, Option<String>, Vec<String>),
-    other: Option<&(Option<u32>, Option<String>, Vec<String>)>,
-) -> State {
-    let large = records.len() > TOLD_RECORDS_MAX;
-    let in_other =
-        |record: &&String| other.is_some_and(|(_, _, others)| others.binary_search(record).is_ok());
-    let shown = records.iter().filter(|record| !large || !in_other(record));
-    let shown: Vec<String> = shown.take(TOLD_RECORDS_MAX).cloned().collect();
-    State {
-        ttl: *ttl,
-        user: user.clone(),
-        omitted: records.len() - shown.len(),
-        records: shown,
-    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::ops::Bound;
 
-use containerdns_schema::format::{self, bundle, containerdns};
+use containerdns_schema::format::{self, AnswerPolicy, Mark, bundle, containerdns};
 use containerdns_schema::rest::Zones;
-use containerdns_schema::{Format, FormatError, Name, Rdata, RecordType, Status, health};
+use containerdns_schema::{
+    Contributed, Format, FormatError, Health, Name, Rdata, RecordType, health,
+};
 use containerdns_store::{KeyValue, Revision};
 
 /// Where keys are, and what lies in which zone.
@@ -110,6 +112,8 @@ pub struct Item {
     pub ttl: Option<u32>,
     /// Its RDATA.
     pub rdata: Rdata,
+    /// How often it is chosen beside others, for addresses.
+    pub weight: Option<u16>,
     /// The address that comes with it in the same key: SRV records of backends.
     pub backend: Option<IpAddr>,
 }
@@ -127,6 +131,8 @@ pub struct Entry {
     pub user: Option<String>,
     /// The cluster that wrote it.
     pub cluster: Option<String>,
+    /// How answers are chosen at the name, if this key says it.
+    pub policy: Option<AnswerPolicy>,
     /// Written by a watcher of Kubernetes: not changed here.
     pub foreign: bool,
     /// The records, at least one.
@@ -149,9 +155,26 @@ impl NameRecords {
         entries.flat_map(|entry| entry.items.iter().map(move |item| (entry, item)))
     }
 
+    /// How answers are chosen at the name: of several that keys say, the first counts.
+    #[must_use]
+    pub fn policy(&self) -> Option<AnswerPolicy> {
+        self.entries.iter().filter_map(|entry| entry.policy).min()
+    }
+
     fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.changed.is_none()
     }
+}
+
+/// The status key of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHealth {
+    /// The whole key.
+    pub key: Vec<u8>,
+    /// Its value, with fields that are not known here.
+    pub value: Vec<u8>,
+    /// What it says.
+    pub health: Health,
 }
 
 /// What is known of one key.
@@ -168,7 +191,7 @@ struct Held {
 pub struct Records {
     names: BTreeMap<Name, NameRecords>,
     keys: HashMap<Vec<u8>, Held>,
-    health: BTreeMap<IpAddr, Status>,
+    health: BTreeMap<IpAddr, KnownHealth>,
     /// Keys that a commit deleted, and when: a watch may still tell of their former values.
     deleted: HashMap<Vec<u8>, Revision>,
     /// Up to where lists and watches have told everything, by part.
@@ -191,8 +214,8 @@ impl Records {
 
     /// What probers say of an address.
     #[must_use]
-    pub fn health(&self, address: IpAddr) -> Option<Status> {
-        self.health.get(&address).copied()
+    pub fn health(&self, address: IpAddr) -> Option<&KnownHealth> {
+        self.health.get(&address)
     }
 
     /// When a key was last written, whatever it holds.
@@ -261,8 +284,10 @@ impl Records {
                 self.names.entry(name.clone()).or_default().changed = Some(revision);
                 Some(name)
             }
-            Ok(Read::Health(address, status)) => {
-                self.health.insert(address, status);
+            Ok(Read::Health(address, health)) => {
+                let (key, value) = (pair.key.clone(), pair.value);
+                let known = KnownHealth { key, value, health };
+                self.health.insert(address, known);
                 None
             }
             Ok(Read::Nothing) => None,
@@ -326,6 +351,10 @@ impl Records {
         let Some(name) = held.name else {
             if part == Some(Part::Health)
                 && let Ok(address) = health::address(&layout.prefixes.health, key)
+                && self
+                    .health
+                    .get(&address)
+                    .is_some_and(|known| known.key == key)
             {
                 self.health.remove(&address);
             }
@@ -347,7 +376,7 @@ impl Records {
 enum Read {
     Entry(Name, Box<Entry>),
     Change(Name),
-    Health(IpAddr, Status),
+    Health(IpAddr, Health),
     /// Nothing about a name of ours.
     Nothing,
 }
@@ -357,7 +386,7 @@ fn read(layout: &Layout, part: Part, pair: &KeyValue) -> Result<Read, FormatErro
         Part::Health => {
             let prefix = &layout.prefixes.health;
             let (address, health) = health::decode(prefix, &pair.key, &pair.value)?;
-            Ok(Read::Health(address, health.status))
+            Ok(Read::Health(address, health))
         }
         Part::Changes => Ok(Read::Change(format::name_of_key(
             &layout.prefixes.changes,
@@ -384,32 +413,34 @@ fn read_records(
     let zones = layout.zones.all();
     let contribution = format::decode(format, prefix, zones, &pair.key, &pair.value)?;
     let (cluster, user) = containerdns::decode_fields(&pair.value)?;
-    let records: Vec<_> = contribution
-        .records
-        .into_iter()
-        .map(|contributed| contributed.record)
-        .collect();
-    let Some(first) = records.first() else {
+    let records = contribution.records;
+    let Some(first) = records.first().map(|contributed| &contributed.record) else {
         return Ok(Read::Nothing);
     };
     let name = first.owner.clone();
+    let policy = contribution.marks.iter().find_map(|(at, mark)| match mark {
+        Mark::Policy(policy) if *at == name => Some(*policy),
+        _ => None,
+    });
     // A second record of a tree key is the address at the key's own name.
     let beside = records.get(1).filter(|_| part == Part::Tree);
-    let backend = beside.and_then(|record| record.rdata.as_ip(record.rtype));
+    let backend = beside.and_then(|beside| beside.record.rdata.as_ip(beside.record.rtype));
     let foreign = backend.is_some() && first.rdata.as_ip(first.rtype).is_some();
-    let item = |record: &containerdns_schema::Record| Item {
-        rtype: record.rtype,
-        ttl: record.ttl,
-        rdata: record.rdata.clone(),
+    let item = |contributed: &Contributed| Item {
+        rtype: contributed.record.rtype,
+        ttl: contributed.record.ttl,
+        rdata: contributed.record.rdata.clone(),
+        weight: contributed.weight,
         backend,
     };
-    let at_name = records.iter().filter(|record| record.owner == name);
+    let at_name = records.iter().filter(|held| held.record.owner == name);
     let entry = Entry {
         key: pair.key.clone(),
         revision: pair.mod_revision,
         part,
         user,
         cluster,
+        policy,
         foreign,
         items: at_name.map(item).collect(),
     };

@@ -270,6 +270,7 @@ fn api_options(config: &Config) -> Result<ApiOptions, ServeError> {
         rules: Rules {
             ttl_default_s: api.ttl_default_s.0,
             cluster: filled(&config.cluster),
+            probe: api.probe,
         },
         audit: Some(api.audit.clone()).filter(|path| !path.as_os_str().is_empty()),
         tls: config.tls_files().map(Tls::of_files).transpose()?,

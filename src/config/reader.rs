@@ -189,8 +189,33 @@ impl<'a> Section<'a> {
         count: RangeInclusive<usize>,
         read: impl Fn(&DeValue<'_>) -> Result<T, String>,
     ) -> Option<Vec<T>> {
+        let (_, value) = self.ask(key)?;
+        self.elements(key, value, count, read)
+    }
+
+    /// Every list of this section with its key, for sections whose keys the operator chooses.
+    pub(super) fn named_lists<T: PartialEq>(
+        &mut self,
+        count: RangeInclusive<usize>,
+        read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+    ) -> Vec<(&'a str, Vec<T>)> {
+        self.any_key = true;
+        let keys = self.keys.iter();
+        keys.filter_map(|(&key, (_, value))| {
+            Some((key, self.elements(key, value, count.clone(), &read)?))
+        })
+        .collect()
+    }
+
+    fn elements<T: PartialEq>(
+        &self,
+        key: &str,
+        value: &'a Spanned<DeValue<'a>>,
+        count: RangeInclusive<usize>,
+        read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let mut list = Vec::new();
-        for (index, element) in self.array(key, count)?.iter().enumerate() {
+        for (index, element) in self.array(key, value, count)?.iter().enumerate() {
             let path = format!("{}[{index}]", self.key_path(key));
             match read(element.get_ref()) {
                 Ok(value) if list.contains(&value) => {
@@ -211,7 +236,8 @@ impl<'a> Section<'a> {
         count: RangeInclusive<usize>,
     ) -> Option<Vec<Section<'a>>> {
         let mut sections = Vec::new();
-        for (index, element) in self.array(key, count)?.iter().enumerate() {
+        let (_, value) = self.ask(key)?;
+        for (index, element) in self.array(key, value, count)?.iter().enumerate() {
             let path = format!("{}[{index}]", self.key_path(key));
             sections.extend(self.table(path, element.span(), element));
         }
@@ -268,10 +294,10 @@ impl<'a> Section<'a> {
 
     fn array(
         &self,
-        key: &'static str,
+        key: &str,
+        value: &'a Spanned<DeValue<'a>>,
         count: RangeInclusive<usize>,
     ) -> Option<&'a [Spanned<DeValue<'a>>]> {
-        let (_, value) = self.ask(key)?;
         let DeValue::Array(array) = value.get_ref() else {
             self.fail(
                 key,

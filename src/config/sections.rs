@@ -9,6 +9,7 @@ use std::time::Duration;
 use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::{Format, Name};
 
+use super::clients;
 use super::reader::Section;
 use super::values::{
     endpoint, file, identity, integer, key_prefix, listen_address, name, one_of, parse_name, path,
@@ -86,6 +87,7 @@ pub(super) fn config(root: Section<'_>, cpus: &[usize]) -> Config {
         views: views::views(root.section("views"), &store),
         store,
         answer: answer(root.section("answer"), &zones, &reverse),
+        topology: clients::topology(root.section("topology")),
         tcp: tcp(root.section("tcp")),
         cores: cores(root.section("core"), cpus),
         zones,
@@ -290,6 +292,7 @@ fn answer(section: Section<'_>, zones: &[Name], reverse: &[Name]) -> Answer {
             section.value("source_bits_v4", 32, integer(0..=32)),
             section.value("source_bits_v6", 128, integer(0..=128)),
         ],
+        client_subnet_from: clients::forwarders(&section),
         udp_payload_max: section.value("udp_payload_max", 1232, integer(512..=4096)),
         ttl_default_s: section.value("ttl_default_s", 30, integer(0..=TTL_MAX)),
         soa: soa(section.section("soa")),

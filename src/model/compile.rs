@@ -10,10 +10,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::hold::{self, MARK};
+use super::nearer;
 use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, canonical};
 use crate::choice;
 use crate::delta::Change;
 use crate::table::{Kind, Node, Policy, RRset, Soa, rtype};
+use crate::topology::Topology;
 use crate::wire;
 
 /// Records of one RRset at most: its count is 16 bits on the wire.
@@ -61,6 +63,7 @@ impl Model {
         }
         let failed_open = self.fails_open(&chosen);
         let policy = self.policy(state);
+        let (ttl_default_s, topology) = (self.settings.ttl_default_s, &self.settings.topology);
         let glue = if kind == Kind::Cut {
             self.glue(state, &chosen)
         } else {
@@ -73,7 +76,7 @@ impl Model {
             kind,
             wildcard_child: state.wildcard_child,
             address_ttl_s: hold::marked_address_ttl(&state.records),
-            rrsets: rrsets(chosen, policy, self.settings.ttl_default_s),
+            rrsets: rrsets(chosen, policy, ttl_default_s, Some(topology)),
             glue,
         };
         changes.push(Change::Put(view, Arc::new(node)));
@@ -215,6 +218,7 @@ impl Model {
             origin: Origin::Derived,
             ttl_s: None,
             weight: None,
+            zone: None,
             rdata: canonical::to_wire(name).into(),
             group: None,
         };
@@ -263,7 +267,8 @@ impl Model {
             let state = &self.states[self.tree(cut.view).get(&host[..])?.0 as usize];
             let mut chosen = self.choose(state);
             chosen.retain(|held| matches!(held.rtype, rtype::A | rtype::AAAA));
-            let rrsets = rrsets(chosen, Policy::Rotate, self.settings.ttl_default_s);
+            // A referral has all of its glue, for whomever (RFC 9471).
+            let rrsets = rrsets(chosen, Policy::Rotate, self.settings.ttl_default_s, None);
             let node = Node::empty(canonical::to_wire(&host).into());
             (!rrsets.is_empty()).then_some(Node {
                 zone: cut.zone,
@@ -332,8 +337,14 @@ fn without_conflict(mut chosen: Vec<&Held>) -> (Vec<&Held>, bool) {
     (chosen, several)
 }
 
-/// Sorts records into RRsets: the same record once, the smallest TTL for all of a type.
-fn rrsets(mut chosen: Vec<&Held>, policy: Policy, ttl_default_s: u32) -> Box<[RRset]> {
+/// Sorts records into RRsets, the smallest TTL for all of a type; with a topology also those of
+/// each zone.
+fn rrsets(
+    mut chosen: Vec<&Held>,
+    policy: Policy,
+    ttl_default_s: u32,
+    topology: Option<&Topology>,
+) -> Box<[RRset]> {
     chosen.sort_by(|a, b| (a.rtype, &a.rdata).cmp(&(b.rtype, &b.rdata)));
     chosen
         .chunk_by(|a, b| a.rtype == b.rtype)
@@ -341,26 +352,36 @@ fn rrsets(mut chosen: Vec<&Held>, policy: Policy, ttl_default_s: u32) -> Box<[RR
             let ttls = records
                 .iter()
                 .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
-            let mut rdata: Vec<&[u8]> = records.iter().map(|held| &held.rdata[..]).collect();
-            rdata.dedup();
-            rdata.truncate(RRSET_RECORDS_MAX);
-            let policy = match (records[0].rtype, policy) {
-                (rtype::A | rtype::AAAA, policy) => policy,
-                // SRV tells its weights itself (RFC 2782).
-                (rtype::SRV, policy) if policy != Policy::Weighted => policy,
-                _ => Policy::Rotate,
-            };
-            if let Policy::Subset(_) = policy {
-                rdata.sort_by_cached_key(|rdata| choice::ring_place(rdata));
-            }
             let ttl_s = ttls.min().unwrap_or(ttl_default_s);
-            let weights = (policy == Policy::Weighted).then(|| weights(records));
+            let near = topology.and_then(|all| nearer::nearer(all, records, policy, ttl_s));
             RRset {
-                weights: weights.map(Box::new),
-                ..RRset::new(records[0].rtype, ttl_s, policy, rdata.into_iter())
+                nearer: near,
+                ..rrset(records, policy, ttl_s)
             }
         })
         .collect()
+}
+
+/// One RRset of records of one type, in the order of their RDATA: the same record once.
+pub(super) fn rrset(records: &[&Held], policy: Policy, ttl_s: u32) -> RRset {
+    let rtype = records.first().map_or(0, |held| held.rtype);
+    let mut rdata: Vec<&[u8]> = records.iter().map(|held| &held.rdata[..]).collect();
+    rdata.dedup();
+    rdata.truncate(RRSET_RECORDS_MAX);
+    let policy = match (rtype, policy) {
+        (rtype::A | rtype::AAAA, policy) => policy,
+        // SRV tells its weights itself (RFC 2782).
+        (rtype::SRV, policy) if policy != Policy::Weighted => policy,
+        _ => Policy::Rotate,
+    };
+    if let Policy::Subset(_) = policy {
+        rdata.sort_by_cached_key(|rdata| choice::ring_place(rdata));
+    }
+    let weights = (policy == Policy::Weighted).then(|| weights(records));
+    RRset {
+        weights: weights.map(Box::new),
+        ..RRset::new(rtype, ttl_s, policy, rdata.into_iter())
+    }
 }
 
 /// The weights of records in the order of their RDATA, added up. Of several keys with one address

@@ -1,7 +1,7 @@
 //! Records at their names: what a key contributes is held at its owner, at the names that inherit
 //! it and at the reverse names of its addresses, and is let go of again by the key's number.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -9,6 +9,7 @@ use containerdns_schema::format::{AnswerPolicy, Contributed, Contribution, Mark,
 
 use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, Said, Word, canonical, compile, reverse};
 use crate::table::{ViewId, rtype};
+use crate::topology::TopologyZone;
 
 /// The type of a [`Mark`] among the records of a name: no record has it.
 pub(super) const MARK: u16 = 0;
@@ -30,6 +31,7 @@ impl Model {
                         origin,
                         ttl_s: None,
                         weight: None,
+                        zone: None,
                         rdata,
                         group: None,
                     },
@@ -51,7 +53,9 @@ impl Model {
             marks,
             pointers_given,
             probe: _,
+            zones,
         } = contribution;
+        let zones = self.topology_zones(&zones);
         for (name, mark) in marks {
             let name = canonical::from_wire(name.wire());
             owners.extend(self.hold(view, &name, held_mark(key, mark)));
@@ -63,25 +67,26 @@ impl Model {
                 weight,
                 group,
             } = contributed;
-            if view.is_some() && matches!(record.rtype.0, rtype::SOA | rtype::NS | rtype::DS) {
-                self.counts.records_left_out += 1;
+            if self.leaves_out(view, record.rtype.0) {
                 continue;
             }
             let name = canonical::from_wire(record.owner.wire());
+            let address = record.rdata.as_ip(record.rtype);
             let held = Held {
                 key,
                 rtype: record.rtype.0,
                 origin: Origin::Own,
                 ttl_s: record.ttl,
                 weight,
+                zone: address.and_then(|address| zones.get(&address).copied()),
                 rdata: record.rdata.wire().into(),
                 group: group.map(Box::new),
             };
             if reach == Reach::Subtree {
                 self.attach_to_ancestors(view, &name, &held, &mut owners);
             }
-            let address = record.rdata.as_ip(record.rtype).filter(|_| !pointers_given);
-            let pointer = address.and_then(|address| {
+            let pointed = address.filter(|_| !pointers_given);
+            let pointer = pointed.and_then(|address| {
                 let pointer = reverse::pointer(&record.owner, &name, address)?;
                 let zone = self.zone_of(&pointer)?;
                 self.settings.reverse.contains(&zone).then_some(pointer)
@@ -105,6 +110,25 @@ impl Model {
         owners.sort_unstable();
         owners.dedup();
         owners.into()
+    }
+
+    /// Whether records of a type are left out: what makes zones and cuts is everybody's.
+    fn leaves_out(&mut self, view: Option<ViewId>, rtype: u16) -> bool {
+        let out = view.is_some() && matches!(rtype, rtype::SOA | rtype::NS | rtype::DS);
+        self.counts.records_left_out += u64::from(out);
+        out
+    }
+
+    /// The topology zones that a key gives addresses; none where nobody asks for them.
+    fn topology_zones(&self, zones: &[(Box<str>, Vec<IpAddr>)]) -> HashMap<IpAddr, TopologyZone> {
+        let topology = &self.settings.topology;
+        let zones = zones.iter().filter(|_| !topology.is_empty());
+        zones
+            .flat_map(|(name, addresses)| {
+                let zone = topology.named(name);
+                addresses.iter().map(move |address| (*address, zone))
+            })
+            .collect()
     }
 
     /// SkyDNS: a record also answers at the names above its owner, up to the apex; those kept for
@@ -203,6 +227,7 @@ fn held_mark(key: u64, mark: Mark) -> Held {
         origin: Origin::Own,
         ttl_s,
         weight: None,
+        zone: None,
         rdata,
         group: None,
     }

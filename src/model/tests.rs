@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use containerdns_schema::AddressPrefix;
 use containerdns_schema::format::Format;
 use containerdns_schema::name::Name;
 use containerdns_schema::rdata::Rdata;
@@ -22,6 +23,7 @@ mod marks;
 mod properties;
 mod records;
 mod skydns;
+mod topology;
 mod views;
 mod zones;
 
@@ -67,8 +69,17 @@ fn settings(apexes: &[&str]) -> ModelSettings {
         policy: Policy::Rotate,
         zone_policies: HashMap::new(),
         name_policies: Vec::new(),
+        topology: Arc::default(),
         server_addresses: Vec::new(),
     }
+}
+
+/// Topology zones with one prefix each.
+fn topology(zones: &[(&str, &str)]) -> Arc<Topology> {
+    let prefix = |text| AddressPrefix::parse(text).unwrap();
+    let zones = zones.iter();
+    let zones = zones.map(|(zone, text)| ((*zone).to_owned(), vec![prefix(text)]));
+    Arc::new(Topology::new(&zones.collect::<Vec<_>>()))
 }
 
 impl Told {
@@ -261,7 +272,21 @@ fn shown_rrset(rrset: &RRset) -> String {
         Policy::Weighted => " (weighted)",
     };
     let rdata = rdata.collect::<Vec<_>>().join(", ");
-    format!("{rtype} {ttl_s} {rdata}{policy}")
+    let near = rrset.nearer.iter().flat_map(|nearer| &nearer.0);
+    let near: String = near
+        .map(|(zone, rrset)| format!("\n    in {} {}", zone_name(*zone), shown_rrset(rrset)))
+        .collect();
+    format!("{rtype} {ttl_s} {rdata}{policy}{near}")
+}
+
+/// The name of a topology zone where they are called a, b and c.
+fn zone_name(zone: TopologyZone) -> &'static str {
+    let names = ["a", "b", "c"];
+    let all = Topology::new(&names.map(|name| (name.to_owned(), Vec::new())));
+    names
+        .into_iter()
+        .find(|name| all.named(name) == zone)
+        .unwrap_or("?")
 }
 
 fn shown_soa(soa: &Soa) -> String {

@@ -1,7 +1,8 @@
 //! The OPT record of a response (RFC 6891): sent exactly when the query had one.
 
 use crate::cookie;
-use crate::query::Rcode;
+use crate::query::{Edns, Rcode};
+use crate::subnet::{self, ClientSubnet};
 use crate::table::rtype;
 
 const FIXED_LEN: usize = 11;
@@ -33,18 +34,22 @@ pub struct Opt<'s> {
     pub nsid: Option<&'s [u8]>,
     /// Idle time of the connection in units of 100 ms.
     pub keepalive: Option<u16>,
+    /// For whom the query was asked, from a forwarder whose word counts.
+    pub subnet: Option<&'s ClientSubnet>,
     /// Why the answer is an error.
     pub error: Option<ExtendedError>,
 }
 
 impl Opt<'_> {
     /// Octets that [`Opt::write`] fills.
+    #[inline]
     pub fn len(&self) -> usize {
         let option = |content: Option<usize>| content.map_or(0, |length| OPTION_FIXED_LEN + length);
         FIXED_LEN
             + option(self.cookie.map(|_| cookie::CLIENT_LEN + cookie::SERVER_LEN))
             + option(self.nsid.map(<[u8]>::len))
             + option(self.keepalive.map(|_| 2))
+            + option(self.subnet.map(ClientSubnet::len))
             + option(self.error.map(|_| 2))
     }
 
@@ -53,9 +58,10 @@ impl Opt<'_> {
         false
     }
 
-    /// Writes the record into exactly [`Opt::len`] octets.
-    pub(super) fn write(&self, rcode: Rcode, out: &mut [u8]) {
-        let options_len = (self.len() - FIXED_LEN) as u16;
+    /// Writes the record into exactly [`Opt::len`] octets. The answer depended on `scope_bits`
+    /// first bits of the subnet's address.
+    pub(super) fn write(&self, rcode: Rcode, scope_bits: u8, out: &mut [u8]) {
+        let options_len = (out.len() - FIXED_LEN) as u16;
         let mut at = 0;
         let mut put = |octets: &[u8]| {
             out[at..at + octets.len()].copy_from_slice(octets);
@@ -88,5 +94,19 @@ impl Opt<'_> {
         if let Some(error) = self.error {
             put_option(OPTION_EXTENDED_ERROR, [&(error as u16).to_be_bytes(), &[]]);
         }
+        if let Some(subnet) = self.subnet {
+            put_option(subnet::OPTION, [&subnet.fixed(scope_bits), subnet.octets()]);
+        }
     }
+}
+
+/// Octets that every client takes over UDP (RFC 1035 section 4.2.1).
+pub const PLAIN_MAX: u16 = 512;
+
+/// Octets that a response may take over UDP: 512 without EDNS, else what both sides take
+/// (RFC 6891 section 6.2.5).
+pub fn udp_limit(edns: Option<&Edns<'_>>, payload_max: u16) -> usize {
+    usize::from(edns.map_or(PLAIN_MAX, |edns| {
+        edns.payload_max.min(payload_max).max(PLAIN_MAX)
+    }))
 }

@@ -139,6 +139,7 @@ fn bundles(path: &str, records: Vec<Record>) -> Result<Vec<KeyValue>, EncodeErro
             rtype,
             ttl,
             rdata: Vec::new(),
+            weights: Vec::new(),
         };
         by_name
             .entry((owner, rtype.0))
@@ -175,6 +176,7 @@ fn pieces(rrset: Rrset) -> Vec<Rrset> {
         rtype,
         ttl,
         rdata,
+        ..
     } = rrset;
     let mut pieces: Vec<Rrset> = Vec::new();
     let mut size = usize::MAX;
@@ -189,6 +191,7 @@ fn pieces(rrset: Rrset) -> Vec<Rrset> {
                     rtype,
                     ttl,
                     rdata: vec![rdata],
+                    weights: Vec::new(),
                 });
             }
         }

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
+use containerdns_schema::AddressPrefix;
 use expect_test::{Expect, expect};
 use hickory_proto::op::Message as Decoded;
 use hickory_proto::rr::Record;
@@ -12,8 +13,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::client::Sources;
+use crate::prefixes::Prefixes;
 use crate::table::{Soa, Zone};
+use crate::topology::Topology;
 
+mod subnets;
 mod views;
 
 fn wire(name: &str) -> Vec<u8> {
@@ -38,6 +42,10 @@ fn node(owner: &str, kind: Kind, rrsets: Vec<RRset>) -> Node {
     }
 }
 
+fn prefix(text: &str) -> AddressPrefix {
+    AddressPrefix::parse(text).unwrap()
+}
+
 /// A ready world of the zone `t` with these nodes.
 fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
     let soa = Soa {
@@ -50,6 +58,11 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
         udp_payload_max: 1232,
         clients: Clients {
             sources: Sources::new(32, 128),
+            forwarders: Arc::new(Prefixes::new([(prefix("127.0.0.1/32"), ())])),
+            topology: Arc::new(Topology::new(&[
+                ("a".into(), vec![prefix("10.1.0.0/16")]),
+                ("b".into(), vec![prefix("10.2.0.0/16")]),
+            ])),
             views: Arc::default(),
         },
         keepalive: 100,
@@ -329,7 +342,8 @@ proptest! {
         changes in prop::collection::vec((0..60usize, any::<u8>()), 0..4),
         length in 0..80usize,
     ) {
-        let options = [&[0, 10, 0, 8][..], &[1; 8], &[0, 3, 0, 0, 0, 11, 0, 0]].concat();
+        let subnet = [0, 8, 0, 7, 0, 1, 24, 0, 10, 1, 2];
+        let options = [&[0, 10, 0, 8][..], &[1; 8], &[0, 3, 0, 0, 0, 11, 0, 0], &subnet].concat();
         let mut message = query(name, qtype, Some((600, &options)));
         for (at, octet) in changes {
             if let Some(place) = message.get_mut(at) {

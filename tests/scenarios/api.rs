@@ -159,6 +159,44 @@ fn the_token_is_its_owners_and_stays_the_same() {
     assert_eq!(status(&token), Some(200));
 }
 
+/// A policy and weights by the API are how the name is answered; a probed address is up until a
+/// prober finds it down.
+#[test]
+fn what_the_api_says_of_answers_is_done() {
+    let place = Place::new();
+    let _server = place.start();
+    let (name, path) = ("w.containerdns.local.", "/w.containerdns.local");
+    place.done(
+        "POST",
+        path,
+        r#"{"type":"A","ips":["10.0.0.1","10.0.0.2"],"policy":"weighted","weights":[0,5]}"#,
+    );
+    place.answers(name, "A", &["10.0.0.2"]);
+    let answers = (0..20).map(|_| dig_short(place.dns, name, "A"));
+    assert!(answers.into_iter().all(|answer| answer == ["10.0.0.2"]));
+    place.done(
+        "PUT",
+        path,
+        r#"{"type":"A","weights":{"10.0.0.2":0,"10.0.0.1":9}}"#,
+    );
+    place.answers(name, "A", &["10.0.0.1"]);
+    place.done(
+        "PUT",
+        path,
+        r#"{"type":"A","policy":null,"probe":"tcp:80"}"#,
+    );
+    place.answers(name, "A", &["10.0.0.1", "10.0.0.2"]);
+    let shown = place
+        .call(&place.token(), "GET", path, "")
+        .expect("an answer");
+    let shown: Value = serde_json::from_str(&shown.body).expect("JSON");
+    assert_eq!(shown[name]["probe"], "tcp:80");
+    assert_eq!(
+        shown[name]["health"],
+        json!({"10.0.0.1": "UP", "10.0.0.2": "UP"})
+    );
+}
+
 #[test]
 fn what_the_api_changes_is_answered() {
     let place = Place::new();

@@ -5,9 +5,11 @@
 
 mod addresses;
 mod api;
+mod backends;
 mod bad_values;
 mod cases;
 mod change;
+mod client_subnet;
 mod flood;
 mod formats;
 #[path = "../harness/mod.rs"]
@@ -17,4 +19,5 @@ mod limits;
 mod outage;
 mod policies;
 mod start;
+mod topology;
 mod views;

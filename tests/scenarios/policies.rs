@@ -100,6 +100,42 @@ fn a_subset_stays_with_its_source() {
     assert!(used.len() >= 36, "nearly all are used: {}", used.len());
 }
 
+/// A policy in the value of a key is of its owner, before that of the zone and after the one that
+/// the configuration names.
+#[test]
+fn a_key_may_say_how_its_name_is_answered() {
+    let etcd = Etcd::start();
+    let tree = |name: &str, id: u8| {
+        let value = format!(r#"{{"type":"A","host":"192.0.2.{id}","policy":"sticky"}}"#);
+        (format!("/containerdns/test/t/{name}/k{id}/"), value)
+    };
+    let skydns = |id: u8| {
+        let value = format!(r#"{{"host":"192.0.2.{id}","targetstrip":1,"policy":"sticky"}}"#);
+        (format!("/skydns/test/t/sky/k{id}"), value)
+    };
+    let pairs: Pairs = [1, 2, 3]
+        .into_iter()
+        .flat_map(|id| [tree("stay", id), tree("named", id), skydns(id)])
+        .collect();
+    etcd.put_all(&pairs);
+    let mut settings = Settings::new(etcd.client());
+    settings.answer = "policy = \"rotate\"\n\
+                       [answer.names.\"named.t.test\"]\npolicy = \"rotate\""
+        .into();
+    let server = Server::start(&settings);
+    for name in ["stay.t.test.", "sky.t.test."] {
+        let mut kept = BTreeSet::new();
+        for client in 1..=40 {
+            let answer = ask(server.dns, client, name);
+            assert_eq!(answer.len(), 1, "{name}");
+            assert_eq!(ask(server.dns, client, name), answer, "{name}");
+            kept.insert(answer);
+        }
+        assert_eq!(kept.len(), 3, "{name}: clients are spread");
+    }
+    assert_eq!(ask(server.dns, 1, "named.t.test.").len(), 3);
+}
+
 #[test]
 fn weights_of_keys_say_how_often() {
     let etcd = Etcd::start();

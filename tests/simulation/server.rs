@@ -81,6 +81,7 @@ fn model_settings() -> ModelSettings {
         policy: Policy::Rotate,
         zone_policies: HashMap::new(),
         name_policies: Vec::new(),
+        topology: Arc::default(),
         server_addresses: vec![IpAddr::from([10, 0, 0, 53])],
     }
 }
@@ -111,6 +112,8 @@ fn world() -> World {
     let settings = Settings {
         clients: Clients {
             sources: Sources::new(32, 128),
+            forwarders: Arc::default(),
+            topology: Arc::default(),
             views: Arc::new(views()),
         },
         udp_payload_max: 1232,

@@ -12,6 +12,7 @@ use containerdns_schema::{Name, Rdata, RdataError, RecordType};
 use serde_json::{Map, Value, json};
 
 use crate::client::Method;
+use crate::import::settings::Settings;
 
 /// All records of names, by type.
 pub(crate) type Records = BTreeMap<Name, BTreeMap<RecordType, RecordSet>>;
@@ -23,6 +24,8 @@ pub(crate) struct RecordSet {
     pub(crate) ttl: Option<u32>,
     /// The owner.
     pub(crate) user: Option<String>,
+    /// What stands beside the records.
+    pub(crate) settings: Settings,
     /// At least one.
     pub(crate) records: BTreeSet<Rdata>,
 }
@@ -67,6 +70,8 @@ pub(crate) struct Item {
 
 /// RRsets with more records than this are sent whole.
 const LARGE: usize = 100;
+/// Probed addresses that are added or removed at once: each has a key more, its status key.
+const PROBED_PART: usize = 40;
 /// The server keeps RRsets with more records than this in one key.
 const ONE_KEY: usize = 32;
 /// The store's operations for an RRset and its name at most, as it comes into one key or leaves it.
@@ -82,6 +87,7 @@ pub(crate) fn of_names(names: &Names) -> Result<Records, RdataError> {
             let set = RecordSet {
                 ttl: rrset.ttl,
                 user: rrset.user.clone(),
+                settings: Settings::of_rrset(rrset),
                 records: records.into_iter().map(|record| record.rdata).collect(),
             };
             sets.insert(rrset.rtype, set);
@@ -137,6 +143,7 @@ fn rrsets<'a>(
                 if *aim == Aim::Add {
                     after.records.extend(before.records.iter().cloned());
                 }
+                after.settings.keep(&before.settings, rtype, &after.records);
                 Some(Cow::Owned(after))
             }
         };
@@ -169,7 +176,7 @@ impl NameChange<'_> {
                 ttl: set.ttl,
                 user: set.user.clone(),
                 records: texts(rrset.rtype, &set.records),
-                omitted: 0,
+                ..set.settings.state()
             };
             Difference {
                 name: self.name.clone(),
@@ -194,8 +201,12 @@ struct Step<'a> {
     records: Vec<&'a Rdata>,
     ttl: Option<u32>,
     user: Option<&'a str>,
+    /// Fields beside the records.
+    settings: Vec<(&'static str, Value)>,
     /// Records that the server writes or removes.
     touched: usize,
+    /// Status keys of addresses that it writes or removes.
+    status_keys: usize,
     /// Whether the server keeps the RRset in one key, before or after.
     is_one_key: bool,
 }
@@ -209,29 +220,89 @@ impl RrsetChange<'_> {
         let ttl = ttl_of(self.after.as_deref());
         let ttl = ttl.filter(|_| ttl != ttl_of(self.before));
         let all = before.len() + after.len();
-        if after.is_empty() {
+        let probed = self.is_probed();
+        let part_len = if probed { PROBED_PART } else { usize::MAX };
+        if after.is_empty() && before.len() <= part_len {
             return vec![self.step(Method::Delete, Vec::new(), None, before.len())];
         }
-        let added: Vec<_> = after.difference(before).collect();
+        let mut added: Vec<_> = after.difference(before).collect();
         let removed: Vec<_> = before.difference(after).collect();
-        if !removed.is_empty() && (stands_alone(self.rtype) || all > LARGE) {
-            return vec![self.step(Method::Update, after.iter().collect(), ttl, all)];
+        let whole = stands_alone(self.rtype) || all > LARGE && !probed;
+        if !removed.is_empty() && whole {
+            let step = self.step(Method::Update, after.iter().collect(), ttl, all);
+            return vec![self.with_settings(step, after)];
         }
         let mut steps = Vec::new();
-        // A new TTL is one of the whole RRset.
-        let retimed = if ttl.is_some() { before.len() } else { 0 };
-        if !added.is_empty() {
-            let touched = added.len() + retimed;
-            steps.push(self.step(Method::Create, added, ttl, touched));
-        } else if ttl.is_some() {
-            steps.push(self.step(Method::Update, Vec::new(), ttl, retimed));
+        let rest = added.split_off(added.len().min(part_len));
+        // A new TTL or policy is one of the whole RRset.
+        let rewrites = ttl.is_some() || self.has_new_policy();
+        let rewritten = if rewrites { before.len() } else { 0 };
+        let first = match added.is_empty() {
+            false => {
+                let touched = added.len() + rewritten;
+                self.step(Method::Create, added, ttl, touched)
+            }
+            true => self.step(Method::Update, Vec::new(), ttl, rewritten),
+        };
+        let there = first.records.iter().copied().chain(before);
+        let there = there.cloned().collect();
+        let first = self.with_settings(first, &there);
+        if !first.records.is_empty() || ttl.is_some() || !first.settings.is_empty() {
+            steps.push(first);
         }
-        if !removed.is_empty() {
-            let touched = removed.len();
-            steps.push(self.step(Method::Delete, removed, None, touched));
+        for part in rest.chunks(part_len) {
+            let mut step = self.step(Method::Create, part.to_vec(), None, part.len());
+            let part = part.iter().copied().cloned().collect();
+            step.settings = self.weights(&part);
+            steps.push(step);
+        }
+        for part in removed.chunks(part_len) {
+            steps.push(self.step(Method::Delete, part.to_vec(), None, part.len()));
         }
         steps
     }
+
+    /// The settings that the file has and the server has not; weights of these records only.
+    fn with_settings<'a>(&self, step: Step<'a>, there: &BTreeSet<Rdata>) -> Step<'a> {
+        let mut settings = self.new_settings();
+        let reprobed = settings.iter().any(|(field, _)| *field == "probe");
+        let before = self.before.map_or(0, |set| set.records.len());
+        settings.extend(self.weights(there));
+        Step {
+            settings,
+            status_keys: step.status_keys + if reprobed { before } else { 0 },
+            ..step
+        }
+    }
+
+    fn new_settings(&self) -> Vec<(&'static str, Value)> {
+        let former = self.before.map(|set| &set.settings);
+        let after = self.after.as_deref();
+        after.map_or_else(Vec::new, |set| set.settings.differing(former))
+    }
+
+    fn weights(&self, there: &BTreeSet<Rdata>) -> Vec<(&'static str, Value)> {
+        let former = self.before.map(|set| &set.settings);
+        let after = self.after.as_deref();
+        let weights = after.and_then(|set| set.settings.weights(former, self.rtype, there));
+        weights
+            .map(|weights| ("weights", weights))
+            .into_iter()
+            .collect()
+    }
+
+    fn has_new_policy(&self) -> bool {
+        let policy = |set: Option<&RecordSet>| set.and_then(|set| set.settings.policy);
+        policy(self.before) != policy(self.after.as_deref())
+    }
+
+    /// Whether the addresses have status keys, before or after.
+    fn is_probed(&self) -> bool {
+        let sets = [self.before, self.after.as_deref()];
+        let mut sets = sets.into_iter().flatten();
+        sets.any(|set| set.settings.probe.is_some())
+    }
+
     fn step<'a>(
         &'a self,
         method: Method,
@@ -245,7 +316,9 @@ impl RrsetChange<'_> {
             records,
             ttl,
             user: self.user,
+            settings: Vec::new(),
             touched,
+            status_keys: if self.is_probed() { touched } else { 0 },
             is_one_key: [self.before, self.after.as_deref()]
                 .into_iter()
                 .flatten()
@@ -281,6 +354,9 @@ impl Step<'_> {
         if let Some(user) = self.user.or(user) {
             put("user", json!(user));
         }
+        for (field, value) in self.settings {
+            put(field, value);
+        }
         let cost = match self.touched {
             0..=LARGE if self.is_one_key => COST_MAX.max(self.touched + 1),
             0..=LARGE => self.touched + 1,
@@ -288,7 +364,7 @@ impl Step<'_> {
         };
         Item {
             body: Value::Object(body).to_string(),
-            cost,
+            cost: cost + self.status_keys,
             records: self.touched,
         }
     }

@@ -9,6 +9,7 @@ use containerdns_schema::{Name, zonefile};
 use serde_json::value::RawValue;
 
 use crate::import::difference::{RecordSet, Records};
+use crate::import::settings::Settings;
 
 /// Reads a zone file; relative names are below `origin`.
 pub(super) fn zone(text: &str, origin: Option<&Name>, file: &str) -> Result<Records, String> {
@@ -39,6 +40,7 @@ pub(super) fn json_lines(text: &str, origin: Option<&Name>, file: &str) -> Resul
         let set: &mut RecordSet = all.entry(name).or_default().entry(rtype).or_default();
         set.ttl = lower(set.ttl, new.ttl);
         set.user = new.user.or(set.user.take());
+        set.settings.extend(new.settings);
         set.records.extend(new.records);
     }
     Ok(all)
@@ -75,6 +77,7 @@ fn item(zones: &Zones, line: &str) -> Result<(Name, TypedSet), String> {
             records,
             ttl,
         },
+        settings,
         ..
     }) = change
     else {
@@ -85,7 +88,12 @@ fn item(zones: &Zones, line: &str) -> Result<(Name, TypedSet), String> {
         NewRecord::Backend { .. } => Err("write SRV as records, not as ips and ports"),
     };
     let records = records.into_iter().map(record).collect::<Result<_, _>>()?;
-    let set = RecordSet { ttl, user, records };
+    let set = RecordSet {
+        ttl,
+        user,
+        settings: Settings::of_line(settings),
+        records,
+    };
     Ok((name, (rtype, set)))
 }
 
@@ -200,7 +208,7 @@ mod tests {
             (
                 r#"{"name":"w.a.test","tipe":"A","records":["x"]}"#,
                 expect![
-                    "f.jsonl:2: unknown field `tipe`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update`"
+                    "f.jsonl:2: unknown field `tipe`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update`, `policy`, `weights`, `probe`, `probe_ports`"
                 ],
             ),
             (

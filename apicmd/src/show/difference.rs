@@ -2,10 +2,10 @@
 //!
 //! Where only the TTL differs a record is both removed and added, but counted as neither.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use containerdns_schema::rest::{Difference, State};
+use containerdns_schema::rest::{Difference, Probing, State};
 
 use super::{Colors, printable};
 
@@ -120,6 +120,11 @@ fn lines_of(difference: &Difference) -> Vec<Line> {
             owner(before)
         )));
     }
+    if let (Some(before), Some(after)) = (before, after) {
+        lines.extend(settings(before, after).into_iter().map(note));
+    } else if let Some(after) = after {
+        lines.extend(settings(&State::default(), after).into_iter().map(note));
+    }
     let omitted = [before, after].into_iter().flatten();
     match omitted.map(|state| state.omitted).max() {
         None | Some(0) => {}
@@ -129,4 +134,44 @@ fn lines_of(difference: &Difference) -> Vec<Line> {
         Some(count) => lines.push(note(format!("{count} more stay"))),
     }
     lines
+}
+
+/// What differs beside the records.
+fn settings(before: &State, after: &State) -> Vec<String> {
+    let mut told = Vec::new();
+    if before.policy != after.policy {
+        let policy = |state: &State| state.policy.map_or("default", |policy| policy.as_str());
+        told.push(format!("policy {}, was {}", policy(after), policy(before)));
+    }
+    let weights = |state: &State| state.weights.clone();
+    let (old, new) = (weights(before), weights(after));
+    let records: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for record in records {
+        let weight = |state: &BTreeMap<String, u16>| {
+            let weight = state.get(record);
+            weight.map_or("default".into(), u16::to_string)
+        };
+        // The weight of a record that goes needs no line of its own.
+        if old.get(record) != new.get(record) && after.records.contains(record) {
+            let (old, new) = (weight(&old), weight(&new));
+            told.push(format!("weight of {record} {new}, was {old}"));
+        }
+    }
+    let probe = |state: &State| {
+        let ports: String = state
+            .probe_ports
+            .iter()
+            .map(|port| format!(" {port}"))
+            .collect();
+        match &state.probe {
+            None | Some(Probing::Asked(false)) => "off".into(),
+            Some(Probing::Asked(true)) => format!("on{ports}"),
+            Some(Probing::By(probe)) => format!("{}{ports}", printable(&probe.to_string())),
+        }
+    };
+    let (old, new) = (probe(before), probe(after));
+    if old != new {
+        told.push(format!("probe {new}, was {old}"));
+    }
+    told
 }

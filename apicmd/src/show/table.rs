@@ -2,17 +2,25 @@
 
 use std::fmt::Write as _;
 
-use containerdns_schema::rest::{History, Names, Rrset};
+use containerdns_schema::rest::{History, Names, Probing, Rrset};
 use containerdns_schema::{Record, Status};
 
 use super::{Colors, ShowError, difference, in_order, printable, records};
 
-const HEADER: [&str; 6] = ["NAME", "TTL", "TYPE", "DATA", "USER", "HEALTH"];
+const HEADER: Row<&str> = [
+    "NAME", "TTL", "TYPE", "DATA", "USER", "POLICY", "WEIGHT", "PROBE", "HEALTH",
+];
+/// Columns that are there when one of their cells says something.
+const OPTIONAL: std::ops::Range<usize> = 5..8;
+const HEALTH: usize = 8;
 /// A cell wider than this pushes its own line aside, not the whole column.
 const CELL_WIDTH_MAX: usize = 50;
 /// What stands where there is nothing.
 const NOTHING: &str = "-";
 const DOWN: &str = "DOWN";
+
+/// A cell for each column.
+type Row<T> = [T; 9];
 
 /// Names with their records.
 pub(super) fn names(names: &Names, colors: Colors) -> Result<String, ShowError> {
@@ -26,15 +34,33 @@ pub(super) fn names(names: &Names, colors: Colors) -> Result<String, ShowError> 
     Ok(table(&rows, colors))
 }
 
-fn row(rrset: &Rrset, (index, record): (usize, &Record)) -> [String; 6] {
+fn row(rrset: &Rrset, (index, record): (usize, &Record)) -> Row<String> {
+    let of = |cell: Option<String>| cell.unwrap_or(NOTHING.into());
     [
         record.owner.to_string(),
-        record.ttl.map_or(NOTHING.into(), |ttl| ttl.to_string()),
+        of(record.ttl.map(|ttl| ttl.to_string())),
         record.rtype.to_string(),
         record.rdata.to_text(record.rtype),
-        rrset.user.clone().unwrap_or(NOTHING.into()),
+        of(rrset.user.clone()),
+        of(rrset.policy.map(|policy| policy.as_str().into())),
+        of(weight(rrset, record).map(|weight| weight.to_string())),
+        of(rrset.probe.as_ref().and_then(probe)),
         health(rrset, index, record).into(),
     ]
+}
+
+fn weight(rrset: &Rrset, record: &Record) -> Option<u16> {
+    let address = record.rdata.as_ip(record.rtype)?;
+    let at = rrset.ips.iter().position(|ip| *ip == address)?;
+    *rrset.weights.get(at)?
+}
+
+fn probe(probe: &Probing) -> Option<String> {
+    match probe {
+        Probing::Asked(false) => None,
+        Probing::Asked(true) => Some("on".into()),
+        Probing::By(probe) => Some(probe.to_string()),
+    }
 }
 
 fn health(rrset: &Rrset, index: usize, record: &Record) -> &'static str {
@@ -50,32 +76,30 @@ fn health(rrset: &Rrset, index: usize, record: &Record) -> &'static str {
     }
 }
 
-fn table(rows: &[[String; 6]], colors: Colors) -> String {
+fn table(rows: &[Row<String>], colors: Colors) -> String {
+    let is_there = |column: &usize| {
+        !OPTIONAL.contains(column) || rows.iter().any(|row| row[*column] != NOTHING)
+    };
+    let columns: Vec<usize> = (0..HEADER.len()).filter(is_there).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         let cells = cells.map(|width| width.min(CELL_WIDTH_MAX));
         cells.chain([HEADER[column].len()]).max().unwrap_or(0)
     };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |cells: [&str; 6]| {
-        let padded: Vec<_> = cells
+    let widths: Row<usize> = std::array::from_fn(width);
+    let line = |cells: &dyn Fn(usize) -> String| {
+        let padded: Vec<_> = columns
             .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
+            .map(|&column| format!("{:width$}", cells(column), width = widths[column]))
             .collect();
         padded.join("  ").trim_end().to_owned()
     };
-    let mut text = colors.bold(&line(HEADER)) + "\n";
+    let mut text = colors.bold(&line(&|column| HEADER[column].into())) + "\n";
     for row in rows {
-        let line = line(
-            row.each_ref()
-                .map(|cell| printable(cell))
-                .each_ref()
-                .map(|cell| &cell[..]),
-        );
+        let line = line(&|column| printable(&row[column]));
         // The health is the last column, so the colour moves no other.
         let line = match line.strip_suffix(DOWN) {
-            Some(start) if row[5] == DOWN => format!("{start}{}", colors.red(DOWN)),
+            Some(start) if row[HEALTH] == DOWN => format!("{start}{}", colors.red(DOWN)),
             _ => line,
         };
         text += &line;

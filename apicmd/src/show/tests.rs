@@ -225,6 +225,7 @@ fn state(ttl: Option<u32>, user: Option<&str>, omitted: usize, records: &[&str])
         user: user.map(String::from),
         records: records.iter().map(|&text| text.into()).collect(),
         omitted,
+        ..State::default()
     })
 }
 
@@ -376,4 +377,75 @@ fn a_history_as_yaml() {
               - 10.0.0.3
     "#]]
     .assert_eq(&told_history(Form::Yaml, &sample));
+}
+
+#[test]
+fn settings_have_columns_where_there_are_some() {
+    let address = |last| IpAddr::from(Ipv4Addr::new(10, 0, 0, last));
+    let mut www = rrset(RecordType::A, Some(60), &["10.0.0.1", "10.0.0.2"]);
+    www.policy = Some(AnswerPolicy::RandomOne);
+    www.ips = vec![address(1), address(2)];
+    let mut names: Names = [("www.a.test".parse().expect("a name"), www.clone())].into();
+    expect![[r#"
+        NAME         TTL  TYPE  DATA      USER  POLICY      HEALTH
+        www.a.test.  60   A     10.0.0.1  -     random-one  -
+        www.a.test.  60   A     10.0.0.2  -     random-one  -
+    "#]]
+    .assert_eq(&super::names(Form::Table, &names, Colors::Off).expect("records"));
+    www.weights = vec![Some(7), None];
+    www.probe = Some(Probing::By("tcp:80".parse().expect("a way")));
+    www.probe_ports = vec![80];
+    www.health = [(address(2), Status::Down)].into();
+    names.insert("www.a.test".parse().expect("a name"), www);
+    expect![[r#"
+        NAME         TTL  TYPE  DATA      USER  POLICY      WEIGHT  PROBE   HEALTH
+        www.a.test.  60   A     10.0.0.1  -     random-one  7       tcp:80  -
+        www.a.test.  60   A     10.0.0.2  -     random-one  -       tcp:80  DOWN
+    "#]]
+    .assert_eq(&super::names(Form::Table, &names, Colors::Off).expect("records"));
+    expect![[r#"
+        {"name":"www.a.test.","type":"A","ttl":60,"policy":"random-one","records":["10.0.0.1","10.0.0.2"],"weights":[7,null],"probe":"tcp:80","probe_ports":[80]}
+    "#]].assert_eq(&super::names(Form::JsonLines, &names, Colors::Off).expect("records"));
+}
+
+#[test]
+fn settings_that_change_are_noted() {
+    let state = |policy, weight, probe| State {
+        policy,
+        weights: [("10.0.0.1".into(), weight)].into(),
+        probe,
+        records: vec!["10.0.0.1".into()],
+        ..State::default()
+    };
+    let sticky = Some(AnswerPolicy::Sticky);
+    let difference = |before, after| Difference {
+        name: "w.a.test".parse().expect("a name"),
+        rtype: RecordType::A,
+        before,
+        after: Some(after),
+    };
+    let probe = |text: &str| Some(Probing::By(text.parse().expect("a way")));
+    let differences = [
+        difference(None, state(sticky, 5, Some(Probing::Asked(true)))),
+        difference(
+            Some(state(sticky, 5, probe("tcp:80"))),
+            state(None, 6, probe("icmp")),
+        ),
+        difference(
+            Some(state(sticky, 5, probe("tcp:80"))),
+            state(sticky, 5, None),
+        ),
+    ];
+    expect![[r#"
+        + w.a.test. IN A 10.0.0.1
+          w.a.test. A: policy sticky, was default
+          w.a.test. A: weight of 10.0.0.1 5, was default
+          w.a.test. A: probe on, was off
+          w.a.test. A: policy default, was sticky
+          w.a.test. A: weight of 10.0.0.1 6, was 5
+          w.a.test. A: probe icmp, was tcp:80
+          w.a.test. A: probe off, was tcp:80
+        1 record would be added, 0 removed; nothing was changed
+    "#]]
+    .assert_eq(&difference::told(&differences, Colors::Off));
 }

@@ -258,6 +258,9 @@ fn every_form_of_an_answer() {
             "type": "A",
             "ttl": 60,
             "user": "ann",
+            "ips": [
+              "10.0.0.1"
+            ],
             "records": [
               "10.0.0.1"
             ],
@@ -279,6 +282,8 @@ fn every_form_of_an_answer() {
           type: A
           ttl: 60
           user: ann
+          ips:
+          - 10.0.0.1
           records:
           - 10.0.0.1
           more:
@@ -394,5 +399,47 @@ fn a_history_is_shown() {
         # GET /containerdns/api/www.a.test/history?limit=1
         # GET /containerdns/api/www.a.test/history?limit=1
         # GET /containerdns/api/none.a.test/history
+    "#]]);
+}
+
+#[test]
+fn settings_are_sent_and_shown() {
+    let mut session = Session::start();
+    session.run("create w.a.test A 10.0.0.1 10.0.0.2 --policy weighted --weight 10.0.0.2=5");
+    session.run("get w.a.test");
+    session.run("update w.a.test A --policy default --probe http:80/x --probe-port 80");
+    session.run("update w.a.test A --weight 10.0.0.2=default");
+    session.run("get w.a.test");
+    session.run("get w.a.test -o json-lines");
+    session.run("update w.a.test A --probe off --policy stiky");
+    session.asked();
+    session.check(expect![[r#"
+        $ create w.a.test A 10.0.0.1 10.0.0.2 --policy weighted --weight 10.0.0.2=5
+        OK
+        $ get w.a.test
+        NAME       TTL  TYPE  DATA      USER  POLICY    WEIGHT  HEALTH
+        w.a.test.  -    A     10.0.0.1  -     weighted  -       -
+        w.a.test.  -    A     10.0.0.2  -     weighted  5       -
+        $ update w.a.test A --policy default --probe http:80/x --probe-port 80
+        OK
+        $ update w.a.test A --weight 10.0.0.2=default
+        OK
+        $ get w.a.test
+        NAME       TTL  TYPE  DATA      USER  PROBE      HEALTH
+        w.a.test.  -    A     10.0.0.1  -     http:80/x  -
+        w.a.test.  -    A     10.0.0.2  -     http:80/x  -
+        $ get w.a.test -o json-lines
+        {"name":"w.a.test.","type":"A","records":["10.0.0.1","10.0.0.2"],"probe":"http:80/x","probe_ports":[80]}
+        $ update w.a.test A --probe off --policy stiky
+        ! error: invalid value 'stiky' for '--policy <POLICY>': `stiky` is no answer policy: write rotate, random-one, sticky, subset or weighted, or default
+        ! 
+        ! For more information, try '--help'.
+        exit Some(2)
+        # POST /containerdns/api/w.a.test {"policy":"weighted","records":["10.0.0.1","10.0.0.2"],"type":"A","weights":{"10.0.0.2":5}}
+        # GET /containerdns/api/w.a.test
+        # PUT /containerdns/api/w.a.test {"policy":"default","probe":"http:80/x","probe_ports":[80],"type":"A"}
+        # PUT /containerdns/api/w.a.test {"type":"A","weights":{"10.0.0.2":null}}
+        # GET /containerdns/api/w.a.test
+        # GET /containerdns/api/w.a.test
     "#]]);
 }

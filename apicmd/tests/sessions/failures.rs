@@ -127,7 +127,7 @@ fn wrong_command_lines() {
         ! containerdns-apicmd: `www..test` is no name: label 2 is empty: a name is labels of 1 to 63 octets between single dots
         exit Some(2)
         $ update www.a.test A
-        ! containerdns-apicmd: nothing to update: write OLD=NEW, --from OLD --to NEW, or --ttl
+        ! containerdns-apicmd: nothing to update: write OLD=NEW, --from OLD --to NEW, --ttl or another option
         exit Some(2)
         $ update www.a.test TXT a=b=c
         ! containerdns-apicmd: `a=b=c` has more than one `=`: write --from OLD --to NEW

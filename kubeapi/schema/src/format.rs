@@ -15,8 +15,10 @@ pub(crate) mod json;
 pub(crate) mod key;
 pub mod skydns;
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::name::{Name, NameError};
@@ -71,7 +73,12 @@ pub struct Contribution {
     pub pointers_given: bool,
     /// Its addresses are to be probed.
     pub probe: Option<Wish>,
+    /// Topology zones with the addresses of the key that are in them, no address twice.
+    pub zones: ZoneAddresses,
 }
+
+/// Names of topology zones, each with addresses in it.
+pub type ZoneAddresses = Vec<(Box<str>, Vec<IpAddr>)>;
 
 /// What a key says of a name beside its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +95,8 @@ pub enum Mark {
 }
 
 /// How the addresses of an answer are ordered and chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AnswerPolicy {
     /// All records, beginning at a random one.
     Rotate,
@@ -117,7 +125,7 @@ impl AnswerPolicy {
         Self::Weighted,
     ];
 
-    /// As in configurations, annotations and bundles.
+    /// As in configurations, annotations, values of the store and the REST API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

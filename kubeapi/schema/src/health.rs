@@ -2,7 +2,8 @@
 //!
 //! Key: prefix and address, `/containerdns/monitor/status/10.0.0.1`. Value:
 //! `{"status":"UP"|"DOWN","ports":[...],"domains":[...],"cluster":...,"probe":...,"prober":...}`;
-//! `ports` holds strings in existing trees and numbers elsewhere, both are read. An address without
+//! whoever changes one that it did not write goes by [`StatusKey`], which loses no field. `ports`
+//! holds strings in existing trees and numbers elsewhere, both are read. An address without
 //! a key is up. What a bad value means is the caller's to decide: it concerns that key only.
 //!
 //! `prober` names the member of [`MEMBER_PREFIX`] that found the backend down: when that member's
@@ -14,8 +15,13 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::format::json::{self, List, Scalar, quoted};
-use crate::format::{FormatError, VALUE_LEN_MAX, key};
+use crate::format::{self, FormatError, VALUE_LEN_MAX};
+use crate::name::Name;
 use crate::probe::{Probe, ProbeError};
+
+mod status_key;
+
+pub use status_key::StatusKey;
 
 /// Where each living prober has a key with its identity, under a lease.
 pub const MEMBER_PREFIX: &str = "/containerdns-prober/members/";
@@ -51,6 +57,15 @@ pub struct Health {
     /// The prober that found it down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prober: Option<String>,
+}
+
+impl Health {
+    /// Whether this name is among those that have the address.
+    #[must_use]
+    pub fn lists(&self, name: &Name) -> bool {
+        let is_it = |text: &String| Name::parse(text).is_ok_and(|listed| listed == *name);
+        self.names.iter().any(is_it)
+    }
 }
 
 /// Existing probers read the ports as strings only.
@@ -127,7 +142,7 @@ pub fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<(IpAddr, Health)
 /// # Errors
 /// The key does not start with `prefix` or does not end in an address.
 pub fn address(prefix: &str, key: &[u8]) -> Result<IpAddr, FormatError> {
-    let text = String::from_utf8_lossy(key::behind_prefix(prefix, key)?);
+    let text = String::from_utf8_lossy(format::key::behind_prefix(prefix, key)?);
     let text = text.strip_suffix('/').unwrap_or(&text);
     text.parse().map_err(|_| {
         FormatError::Key(format!(
@@ -135,6 +150,13 @@ pub fn address(prefix: &str, key: &[u8]) -> Result<IpAddr, FormatError> {
             quoted(text)
         ))
     })
+}
+
+/// The key of an address.
+#[must_use]
+pub fn key(prefix: &str, address: IpAddr) -> Vec<u8> {
+    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
+    format!("{stem}/{address}").into_bytes()
 }
 
 /// Writes one key and its value.
@@ -146,7 +168,6 @@ pub fn encode(
     address: IpAddr,
     health: &Health,
 ) -> Result<(Vec<u8>, Vec<u8>), FormatError> {
-    let stem = prefix.strip_suffix('/').unwrap_or(prefix);
     let value = serde_json::to_vec(health).map_err(|error| FormatError::Json(error.to_string()))?;
     if value.len() > VALUE_LEN_MAX {
         return Err(FormatError::ValueTooLarge {
@@ -154,7 +175,7 @@ pub fn encode(
             max: VALUE_LEN_MAX,
         });
     }
-    Ok((format!("{stem}/{address}").into_bytes(), value))
+    Ok((key(prefix, address), value))
 }
 
 #[cfg(test)]

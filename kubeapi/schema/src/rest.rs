@@ -10,19 +10,31 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::AnswerPolicy;
 use crate::health::Status;
 use crate::name::Name;
+use crate::probe::Probe;
 use crate::rdata::{Rdata, RdataError};
 use crate::record::{Record, RecordType};
 
 pub mod request;
 mod zones;
 
-pub use request::{Change, NameChange, NewRecord, RequestError, Selector, check_user};
+pub use request::{Change, NameChange, NewRecord, RequestError, Selector, Settings, check_user};
 pub use zones::Zones;
 
 /// The octets of a request's body at most; one with more is answered 413.
 pub const BODY_LEN_MAX: usize = 1 << 20;
+
+/// Whether and how addresses are probed: `true`, `false`, or a way such as `"tcp:8080"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Probing {
+    /// In the prober's own way, or not at all.
+    Asked(bool),
+    /// In this way.
+    By(Probe),
+}
 
 /// The answer to `GET`: names with all that is kept there.
 pub type Names = BTreeMap<Name, Rrset>;
@@ -39,12 +51,24 @@ pub struct Rrset {
     /// Who may change it; none: everybody whose token may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// A, AAAA and SRV: how answers are chosen at the name; none: as its zone says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AnswerPolicy>,
     /// A and AAAA: the addresses. SRV: those of backends, in the order of `ports`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<IpAddr>,
     /// SRV: the ports of backends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
+    /// A and AAAA: how often each of `ips` is chosen beside the others, when any has a weight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<Option<u16>>,
+    /// A and AAAA: how the addresses are probed, when they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probing>,
+    /// A and AAAA: the ports they are probed at; none: the prober's own choice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probe_ports: Vec<u16>,
     /// CNAME: the target.
     #[serde(
         rename = "alias-domain",
@@ -90,8 +114,12 @@ impl Rrset {
             rtype,
             ttl: None,
             user: None,
+            policy: None,
             ips: Vec::new(),
             ports: Vec::new(),
+            weights: Vec::new(),
+            probe: None,
+            probe_ports: Vec::new(),
             alias_target: None,
             text: None,
             mail_host: None,
@@ -126,8 +154,8 @@ impl Rrset {
     }
 }
 
-/// TTL and RDATA of an RRset before or after a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An RRset before or after a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +163,18 @@ pub struct State {
     /// The owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// How answers are chosen at the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AnswerPolicy>,
+    /// Weights of those `records` that have one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, u16>,
+    /// How the addresses are probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probing>,
+    /// The ports they are probed at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probe_ports: Vec<u16>,
     /// RDATA in presentation format. Of large RRsets only what differs.
     pub records: Vec<String>,
     /// How many records are left out of `records`.

@@ -84,7 +84,10 @@ impl TrailFile {
 
 /// An entry that the store takes: records of enormous ones are counted, not shown.
 pub(super) fn bounded(mut entry: AuditEntry) -> AuditEntry {
-    let shown = |state: &State| state.records.iter().map(String::len).sum::<usize>();
+    let shown = |state: &State| {
+        let texts = state.records.iter().chain(state.weights.keys());
+        texts.map(String::len).sum::<usize>()
+    };
     let states = |entry: &AuditEntry| {
         let states = entry.changes.iter().flat_map(|change| {
             let states = [change.before.as_ref(), change.after.as_ref()];
@@ -102,6 +105,7 @@ pub(super) fn bounded(mut entry: AuditEntry) -> AuditEntry {
         {
             state.omitted += state.records.len();
             state.records.clear();
+            state.weights.clear();
         }
     }
     entry

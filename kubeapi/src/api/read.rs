@@ -33,7 +33,7 @@ pub(super) fn show(api: &Api, name: &Name, query: &Query) -> Result<Response, Ap
     let user = query.get("user");
     let records = api.mirror.read();
     let kept = records.name(name);
-    let rrset = kept.and_then(|kept| view::name(&records, kept, rtype));
+    let rrset = kept.and_then(|kept| view::name(&records, (name, kept), rtype));
     let rrset = rrset.filter(|rrset| user.is_none_or(|user| is_owned_by(rrset, user)));
     let Some(rrset) = rrset else {
         let what = match rtype {
@@ -171,7 +171,7 @@ fn part(api: &Api, filter: &Filter, after: Option<&Name>, limit: usize) -> Part 
         if !filter.covers(name) {
             continue;
         }
-        let rrset = view::name(&records, kept, filter.rtype);
+        let rrset = view::name(&records, (name, kept), filter.rtype);
         let shown = |rrset: &Rrset| {
             let user = filter.user.as_deref();
             user.is_none_or(|user| is_owned_by(rrset, user))

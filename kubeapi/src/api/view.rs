@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use containerdns_schema::rest::{Names, Rrset};
 use containerdns_schema::{Name, RecordType};
 
-use crate::plan::srv_port;
+use crate::plan::{self, srv_port};
 use crate::records::{Entry, Item, NameRecords, Records};
 
 /// Everything kept at a name, or the one type asked for; none when there is nothing.
 pub(super) fn name(
     records: &Records,
-    kept: &NameRecords,
+    (owner, kept): (&Name, &NameRecords),
     rtype: Option<RecordType>,
 ) -> Option<Rrset> {
+    let policy = kept.policy();
     let mut rrsets: BTreeMap<RecordType, Rrset> = BTreeMap::new();
     let asked = |(_, item): &(&Entry, &Item)| rtype.is_none_or(|rtype| rtype == item.rtype);
     let mut items: Vec<(&Entry, &Item)> = kept.items().filter(asked).collect();
@@ -22,12 +23,19 @@ pub(super) fn name(
         let rrset = rrsets
             .entry(item.rtype)
             .or_insert_with(|| Rrset::new(item.rtype));
-        add(rrset, item, records);
+        add(rrset, item, owner, records);
         if rrset.user.is_none() {
             rrset.user.clone_from(&entry.user);
         }
     }
-    let mut rrsets = rrsets.into_values();
+    let mut rrsets = rrsets.into_values().map(|rrset| Rrset {
+        policy: policy.filter(|_| plan::has_policy(rrset.rtype)),
+        weights: match rrset.weights.iter().any(Option::is_some) {
+            true => rrset.weights,
+            false => Vec::new(),
+        },
+        ..rrset
+    });
     let mut first = rrsets.next()?;
     first.more = rrsets.collect();
     Some(first)
@@ -36,17 +44,20 @@ pub(super) fn name(
 /// A name and what it holds now, for those who asked for something else.
 pub(super) fn current(records: &Records, owner: &Name) -> Names {
     let kept = records.name(owner);
-    let rrset = kept.and_then(|kept| name(records, kept, None));
+    let rrset = kept.and_then(|kept| name(records, (owner, kept), None));
     rrset
         .map(|rrset| (owner.clone(), rrset))
         .into_iter()
         .collect()
 }
 
-fn add(rrset: &mut Rrset, item: &Item, records: &Records) {
+fn add(rrset: &mut Rrset, item: &Item, owner: &Name, records: &Records) {
     let text = item.rdata.to_text(item.rtype);
-    // Sorted: the same record in two keys comes twice in a row.
+    // Sorted: the same record in two keys comes twice in a row; of two weights the larger counts.
     if rrset.records.last() == Some(&text) {
+        if let Some(last) = rrset.weights.last_mut() {
+            *last = item.weight.max(*last);
+        }
         return;
     }
     rrset.ttl = match (rrset.ttl, item.ttl) {
@@ -56,7 +67,10 @@ fn add(rrset: &mut Rrset, item: &Item, records: &Records) {
     let target = || item.rdata.target(item.rtype);
     let address = item.rdata.as_ip(item.rtype).or(item.backend);
     match item.rtype {
-        RecordType::A | RecordType::AAAA => rrset.ips.extend(address),
+        RecordType::A | RecordType::AAAA => {
+            rrset.ips.extend(address);
+            rrset.weights.push(item.weight);
+        }
         RecordType::SRV => {
             if let (Some(address), Some(port)) = (item.backend, srv_port(&item.rdata)) {
                 rrset.ips.push(address);
@@ -79,9 +93,15 @@ fn add(rrset: &mut Rrset, item: &Item, records: &Records) {
         _ => {}
     }
     if let Some(address) = address
-        && let Some(status) = records.health(address)
+        && let Some(known) = records.health(address)
     {
-        rrset.health.insert(address, status);
+        rrset.health.insert(address, known.health.status);
+        if rrset.probe.is_none() && item.backend.is_none() {
+            rrset.probe = plan::probing(&known.health, owner);
+            if rrset.probe.is_some() {
+                rrset.probe_ports.clone_from(&known.health.ports);
+            }
+        }
     }
     rrset.records.push(text);
 }

@@ -12,13 +12,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use containerdns_schema::Name;
 use containerdns_schema::rest::{AuditEntry, DryRun, NameChange};
 use containerdns_store::{Guard, LeaseId, Operation, Outcome, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Api, ApiError, Caller, Query, audit, view};
-use crate::plan::{self, Planned};
+use crate::plan::{self, Plan};
 
 /// Commits tried for one request: each is refused only when another writer committed meanwhile.
 const ATTEMPTS_MAX: u32 = 16;
@@ -28,30 +27,31 @@ const RETRY: Duration = Duration::from_millis(3);
 const TOMBSTONE_S: u32 = 8 * 86_400;
 /// A lease is shared by the names deleted within this time.
 const LEASE_AGE_MAX: Duration = Duration::from_secs(86_400);
-/// Queues of requests by name; more than connections would be of no use.
+/// Queues of requests by name or key; more than connections would be of no use.
 const LOCKS: usize = 256;
 /// Revision of the commit.
 const REVISION: &str = "x-containerdns-revision";
 
-/// Requests for one name wait for each other.
+/// Requests for one name, or for one key, wait for each other.
 #[derive(Debug)]
-pub(super) struct NameLocks(Vec<Mutex<()>>);
+pub(super) struct Locks(Vec<Mutex<()>>);
 
-impl Default for NameLocks {
+impl Default for Locks {
     fn default() -> Self {
         Self((0..LOCKS).map(|_| Mutex::default()).collect())
     }
 }
 
-impl NameLocks {
-    /// Holds the locks of all names, taken in one order so that nobody waits in a circle.
-    async fn lock<'a>(&self, names: impl Iterator<Item = &'a Name>) -> Vec<MutexGuard<'_, ()>> {
-        let place = |name: &Name| {
-            let mut hasher = DefaultHasher::new();
-            name.hash(&mut hasher);
-            (hasher.finish() % LOCKS as u64) as usize
-        };
-        let places: BTreeSet<usize> = names.map(place).collect();
+impl Locks {
+    /// Holds the locks of all of them, taken in one order so that nobody waits in a circle.
+    async fn lock(&self, what: impl Iterator<Item = impl Hash>) -> Vec<MutexGuard<'_, ()>> {
+        let places: BTreeSet<usize> = what
+            .map(|one| {
+                let mut hasher = DefaultHasher::new();
+                one.hash(&mut hasher);
+                (hasher.finish() % LOCKS as u64) as usize
+            })
+            .collect();
         let mut held = Vec::with_capacity(places.len());
         for place in places {
             held.push(self.0[place].lock().await);
@@ -118,7 +118,7 @@ pub(super) async fn write(
     task.await.map_err(failed)?
 }
 
-fn planned(api: &Api, changes: &[NameChange]) -> Result<Vec<Planned>, ApiError> {
+fn planned(api: &Api, changes: &[NameChange]) -> Result<Plan, ApiError> {
     let records = api.mirror.read();
     plan::plan(&records, api.mirror.layout(), &api.rules, changes)
         .map_err(|error| ApiError::of_plan(error, &records))
@@ -131,9 +131,19 @@ async fn commit(
 ) -> Result<Response, ApiError> {
     let locks = api.names.lock(changes.iter().map(|change| &change.name));
     let _held = locks.await;
+    // Names that share an address share its key: their requests wait for each other, too.
+    let mut first = Some(planned(&api, &changes)?);
+    let keys = first.iter().flat_map(|plan| &plan.status);
+    let held_keys = api.keys.lock(keys.map(|(guard, _)| guard.key())).await;
+    if !held_keys.is_empty() {
+        first = None;
+    }
     for attempt in 0..ATTEMPTS_MAX {
-        let planned = planned(&api, &changes)?;
-        if planned.is_empty() {
+        let planned = match first.take() {
+            Some(plan) => plan,
+            None => planned(&api, &changes)?,
+        };
+        if planned.names.is_empty() {
             return Ok(done(None));
         }
         let entry = AuditEntry {
@@ -184,7 +194,7 @@ struct Transaction {
 
 async fn transaction(
     api: &Api,
-    planned: Vec<Planned>,
+    planned: Plan,
     entry: &AuditEntry,
     changes: &[NameChange],
 ) -> Result<Transaction, ApiError> {
@@ -193,7 +203,11 @@ async fn transaction(
         operations: Vec::new(),
         entries: Vec::new(),
     };
-    for name in planned {
+    for (guard, operation) in planned.status {
+        transaction.guards.push(guard);
+        transaction.operations.push(operation);
+    }
+    for name in planned.names {
         let mut of_name = changes.iter().filter(|change| change.name == name.name);
         let entry = audit::bounded(AuditEntry {
             user: of_name.find_map(|change| change.user.clone()),
@@ -217,8 +231,8 @@ async fn transaction(
     Ok(transaction)
 }
 
-fn told(planned: Vec<Planned>) -> Response {
-    let changes = planned.into_iter().flat_map(|name| name.differences);
+fn told(planned: Plan) -> Response {
+    let changes = planned.names.into_iter().flat_map(|name| name.differences);
     let dry_run = DryRun {
         dry_run: true,
         changes: changes.collect(),

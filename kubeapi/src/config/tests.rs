@@ -50,6 +50,13 @@ fn problems_name_the_line() {
         "[store]\nkind = \"embedded\"",
         expect!["kubeapi.toml: store.data: missing; name a folder for the embedded store"],
     );
+    check("[api]\nprobe = \"all\"", expect!["good"]);
+    check(
+        "[api]\nprobe = \"some\"",
+        expect![
+            "kubeapi.toml: line 2: unknown variant `some`, expected one of `asked`, `all`, `none`"
+        ],
+    );
     check(
         "[store]\ndata = \"x\"",
         expect![[

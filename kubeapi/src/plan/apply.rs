@@ -1,13 +1,15 @@
 //! Applies one change to the working copy of a name, and checks what a name may hold in the end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
+use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::format::containerdns::Backend;
 use containerdns_schema::rest::{Change, NameChange, NewRecord, Selector};
 use containerdns_schema::{Name, Rdata, RecordType};
 
 use super::identity::{Identity, identities, srv_numbers};
-use super::{PlanError, Rules, Working, field};
+use super::{PlanError, Rules, Working, field, has_policy};
 use crate::records::{Item, Layout};
 
 /// Applies one change.
@@ -16,7 +18,9 @@ pub(super) fn apply(
     change: &NameChange,
     rules: &Rules,
 ) -> Result<(), PlanError> {
+    let policies = working.iter().filter_map(|one| one.policy);
     let mut name = NameCopy {
+        policy: policies.min(),
         working,
         user: change.user.as_deref(),
         change,
@@ -43,10 +47,10 @@ pub(super) fn apply(
             name.check_owner()?;
             name.update(*rtype, pairs, *ttl)
         }
-        Change::SetTtl { rtype, ttl } => {
+        Change::Set { rtype, ttl } => {
             name.check_owner()?;
             name.check_present(*rtype)?;
-            name.set_ttl(*rtype, Some(*ttl));
+            name.set_ttl(*rtype, *ttl);
             Ok(())
         }
         Change::Remove { rtype, records } => {
@@ -54,6 +58,13 @@ pub(super) fn apply(
             name.remove(*rtype, records)
         }
         Change::RemoveAll => name.remove_all(),
+    }?;
+    if let Some(policy) = change.settings.policy {
+        name.set_policy(policy);
+    }
+    match change.change.rtype() {
+        Some(rtype) => name.set_weights(rtype),
+        None => Ok(()),
     }
 }
 
@@ -63,6 +74,8 @@ struct NameCopy<'a> {
     change: &'a NameChange,
     user: Option<&'a str>,
     rules: &'a Rules,
+    /// How answers are chosen there before the change.
+    policy: Option<AnswerPolicy>,
 }
 
 impl NameCopy<'_> {
@@ -311,13 +324,48 @@ impl NameCopy<'_> {
         }
     }
 
+    /// A policy is the whole name's: all its records that can have one have the same.
+    fn set_policy(&mut self, policy: Option<AnswerPolicy>) {
+        for one in self.working.iter_mut() {
+            let policy = policy.filter(|_| has_policy(one.item.rtype));
+            if one.policy != policy {
+                one.policy = policy;
+                one.from = None;
+            }
+        }
+    }
+
+    fn set_weights(&mut self, rtype: RecordType) -> Result<(), PlanError> {
+        let mut missing: BTreeSet<IpAddr> = self.change.settings.weights.keys().copied().collect();
+        for one in self.working.iter_mut() {
+            let address = one.item.rdata.as_ip(rtype);
+            let Some(address) = address.filter(|_| one.item.rtype == rtype) else {
+                continue;
+            };
+            if let Some(weight) = self.change.settings.weights.get(&address) {
+                missing.remove(&address);
+                if one.item.weight != *weight {
+                    one.item.weight = *weight;
+                    one.from = None;
+                }
+            }
+        }
+        match missing.first() {
+            None => Ok(()),
+            Some(address) => Err(PlanError::NotFound {
+                field: field(&self.change.place, "weights"),
+                problem: format!("{} has no {rtype} record {address}", self.change.name),
+            }),
+        }
+    }
+
     fn of_type(&self, rtype: RecordType) -> impl Iterator<Item = &Working> {
         self.working
             .iter()
             .filter(move |one| one.item.rtype == rtype)
     }
 
-    /// A record as it is kept; one that takes the place of `old` keeps its priority and weight.
+    /// A record as it is kept; one that takes the place of `old` keeps its priority and weights.
     fn item(
         &self,
         rtype: RecordType,
@@ -346,12 +394,14 @@ impl NameCopy<'_> {
             rtype,
             ttl: None,
             rdata,
+            weight: old.and_then(|old| old.weight),
             backend,
         })
     }
 
     fn push(&mut self, item: Item, cluster: Option<String>) {
         self.working.push(Working {
+            policy: self.policy.filter(|_| has_policy(item.rtype)),
             item,
             user: self.user.map(str::to_owned),
             cluster: cluster.or_else(|| self.rules.cluster.clone()),

@@ -140,12 +140,15 @@ impl<'a> Writer<'a> {
             rtype,
             ttl,
             rdata,
+            weight,
             backend,
         } = &one.item;
         let prefix = &self.layout.prefixes.tree;
         let fields = Fields {
             cluster: one.cluster.as_deref().or(rules.cluster.as_deref()),
             user: one.user.as_deref(),
+            policy: one.policy,
+            weight: *weight,
         };
         if let (Some(address), RecordType::SRV) = (backend, *rtype) {
             let number = |at: usize| {
@@ -249,20 +252,33 @@ impl<'a> Writer<'a> {
         let mut rrsets: BTreeMap<RecordType, bundle::Rrset> = BTreeMap::new();
         for one in &self.bundled {
             let Item {
-                rtype, ttl, rdata, ..
+                rtype,
+                ttl,
+                rdata,
+                weight,
+                ..
             } = &one.item;
             let rrset = rrsets.entry(*rtype).or_insert_with(|| bundle::Rrset {
                 name: self.name.clone(),
                 rtype: *rtype,
                 ttl: *ttl,
                 rdata: Vec::new(),
+                weights: Vec::new(),
             });
             rrset.rdata.push(rdata.clone());
+            rrset.weights.push(*weight);
         }
-        let rrsets: Vec<bundle::Rrset> = rrsets.into_values().collect();
+        let mut rrsets: Vec<bundle::Rrset> = rrsets.into_values().collect();
+        for rrset in &mut rrsets {
+            if rrset.weights.iter().all(Option::is_none) {
+                rrset.weights.clear();
+            }
+        }
+        let policies = self.bundled.iter().filter_map(|one| one.policy);
         let user = self.bundled.iter().find_map(|one| one.user.as_deref());
         let value = bundle::encode(&bundle::Bundle {
             user,
+            policy: policies.min(),
             rrsets: &rrsets,
             ..bundle::Bundle::default()
         })?;

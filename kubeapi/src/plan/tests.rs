@@ -8,7 +8,9 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::records::Prefixes;
 
+mod settings;
 mod standing;
+mod status;
 
 fn layout() -> Layout {
     let name = |text: &str| text.parse().expect("a name");
@@ -53,13 +55,23 @@ fn changes(request: &str) -> Vec<NameChange> {
 
 /// What a request becomes: operations with their guards, or the error.
 fn told(records: &Records, request: &str) -> String {
+    told_in(ProbeMode::Asked, records, request)
+}
+
+fn told_in(probe: ProbeMode, records: &Records, request: &str) -> String {
     let rules = Rules {
         ttl_default_s: 30,
         cluster: None,
+        probe,
     };
     match plan(records, &layout(), &rules, &changes(request)) {
-        Ok(planned) if planned.is_empty() => "nothing to do\n".into(),
-        Ok(planned) => planned.iter().map(told_name).collect(),
+        Ok(planned) if planned.names.is_empty() => "nothing to do\n".into(),
+        Ok(planned) => {
+            let names = planned.names.iter().map(told_name);
+            let status = planned.status.iter();
+            let status = status.map(|(guard, operation)| told_operation(operation, guard));
+            names.chain(status).collect()
+        }
         Err(error) => format!("{}\n", told_error(&error)),
     }
 }
@@ -75,23 +87,29 @@ fn told_error(error: &PlanError) -> String {
     format!("{kind}: {field}: {error}")
 }
 
-fn told_name(name: &Planned) -> String {
-    let guard = |guard: &Guard| match guard {
+fn guard(guard: &Guard) -> String {
+    match guard {
         Guard::ModRevision { revision, .. } => format!("at {revision}"),
         Guard::Absent { .. } => "absent".into(),
         Guard::Present { .. } => "present".into(),
+    }
+}
+
+fn told_operation(operation: &Operation, of: &Guard) -> String {
+    let (verb, key, value) = match operation {
+        Operation::Put { key, value, .. } => ("put", key, &value[..]),
+        Operation::Delete { key } => ("delete", key, &b""[..]),
     };
+    assert_eq!(of.key(), key, "each operation is guarded by its own key");
+    let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
+    let line = format!("{verb} {key} ({}) {value}", guard(of));
+    format!("{}\n", line.trim_end())
+}
+
+fn told_name(name: &Planned) -> String {
     let mut lines = String::new();
     for (operation, of) in name.operations.iter().zip(&name.guards) {
-        let (verb, key, value) = match operation {
-            Operation::Put { key, value, .. } => ("put", key, &value[..]),
-            Operation::Delete { key } => ("delete", key, &b""[..]),
-        };
-        assert_eq!(of.key(), key, "each operation is guarded by its own key");
-        let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
-        let line = format!("{verb} {key} ({}) {value}", guard(of));
-        lines.push_str(line.trim_end());
-        lines.push('\n');
+        lines.push_str(&told_operation(operation, of));
     }
     let key = String::from_utf8_lossy(&name.change_key);
     let emptied = if name.emptied { " emptied" } else { "" };

@@ -32,8 +32,8 @@ fn told(records: &Records) -> String {
         let changed = kept.changed.map(|at| format!(" changed@{at}"));
         lines.push_str(&format!("{name}{items}{}\n", changed.unwrap_or_default()));
     }
-    for (address, status) in &records.health {
-        lines.push_str(&format!("{address} {status:?}\n"));
+    for (address, known) in &records.health {
+        lines.push_str(&format!("{address} {:?}\n", known.health.status));
     }
     let (bad, deleted) = (records.bad(), records.deleted.len());
     lines.push_str(&format!("{bad} bad, {deleted} deleted in mind\n"));
@@ -183,6 +183,64 @@ fn a_list_removes_what_it_lacks_but_not_what_came_later() {
         expect![[r#"
         www.a.test. A 10.0.0.2@6 A 10.0.0.1@9
         10.0.0.1 Up
+        0 bad, 0 deleted in mind
+    "#]],
+    );
+}
+
+#[test]
+fn what_stands_beside_a_record_is_kept() {
+    let mut records = Records::default();
+    for (key, value) in [
+        (
+            "/containerdns/test/a/www/1/",
+            r#"{"type":"A","host":"10.0.0.1","weight":7,"policy":"subset"}"#,
+        ),
+        (
+            "/containerdns-kube/api/records/a.test/www.a.test",
+            r#"{"v":1,"policy":"random-one","rrsets":[{"name":"www.a.test.","type":"A",
+                "rdata":["10.0.0.2","10.0.0.3"],"weights":[null,9]}]}"#,
+        ),
+    ] {
+        records.put(&layout(), pair(key, value, 7));
+    }
+    let kept = records.name(&"www.a.test".parse().expect("a name"));
+    let kept = kept.expect("records");
+    let weights = kept.items().map(|(entry, item)| {
+        let (text, weight) = (item.rdata.to_text(item.rtype), item.weight);
+        format!("{text} {weight:?} {:?}\n", entry.policy)
+    });
+    expect![[r#"
+        10.0.0.2 None Some(RandomOne)
+        10.0.0.3 Some(9) Some(RandomOne)
+        10.0.0.1 Some(7) Some(Subset)
+    "#]]
+    .assert_eq(&weights.collect::<String>());
+    assert_eq!(kept.policy(), Some(AnswerPolicy::RandomOne));
+}
+
+/// Two spellings of one address: what goes is its own, not the other's.
+#[test]
+fn a_status_key_goes_alone() {
+    let mut records = Records::default();
+    let (down, up) = (r#"{"status":"DOWN"}"#, r#"{"status":"UP"}"#);
+    let key = "/containerdns/monitor/status/10.0.0.1";
+    records.put(&layout(), pair(&format!("{key}/"), down, 5));
+    records.put(&layout(), pair(key, up, 6));
+    records.delete(&layout(), format!("{key}/").as_bytes(), 7);
+    check(
+        &records,
+        expect![[r#"
+        10.0.0.1 Up
+        0 bad, 0 deleted in mind
+    "#]],
+    );
+    let known = records.health("10.0.0.1".parse().expect("an address"));
+    assert_eq!(known.map(|known| &known.value[..]), Some(up.as_bytes()));
+    records.delete(&layout(), key.as_bytes(), 8);
+    check(
+        &records,
+        expect![[r#"
         0 bad, 0 deleted in mind
     "#]],
     );

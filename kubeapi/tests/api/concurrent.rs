@@ -1,15 +1,17 @@
 //! Many writers at once, two processes over one etcd, and a store that goes away and comes back.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Answer, Connection, request};
 use crate::etcd::Etcd;
 use crate::poll;
 use crate::server::{API, Api, ROOT};
+use crate::transcript::keys;
 
 const THREADS: usize = 8;
 const UPDATES: usize = 60;
@@ -133,6 +135,38 @@ fn writers_of_one_name_do_not_lose_records() {
             api.get("/www.a.test")
         );
     }
+}
+
+/// One address, probed for many names that come and go at once: its status key has those that stay.
+#[test]
+fn names_of_one_address_do_not_lose_each_other() {
+    let etcd = Etcd::start();
+    let apis = [Api::over(etcd.client()), Api::over(etcd.client())];
+    thread::scope(|scope| {
+        for number in 0..16 {
+            let api = &apis[number % 2];
+            scope.spawn(move || {
+                let path = format!("/n{number}.a.test");
+                let body = r#"{"type":"A","ips":["10.0.0.1"],"probe":"tcp:80"}"#;
+                api.write("POST", &path, body).expect(200);
+                if number >= 8 {
+                    api.write("DELETE", &path, "").expect(200);
+                }
+            });
+        }
+    });
+    let status = "/containerdns/monitor/status/10.0.0.1";
+    let (_, value) = keys(&etcd).remove(status).expect("a status key");
+    let value: Value = serde_json::from_str(&value).expect("JSON");
+    let names = value["domains"].as_array().cloned().unwrap_or_default();
+    let names: BTreeSet<&str> = names.iter().filter_map(Value::as_str).collect();
+    let stay: Vec<String> = (0..8).map(|number| format!("n{number}.a.test.")).collect();
+    assert_eq!(names, stay.iter().map(|name| &name[..]).collect());
+    for (number, name) in stay.iter().enumerate() {
+        let path = format!("/{}", name.trim_end_matches('.'));
+        apis[number % 2].write("DELETE", &path, "").expect(200);
+    }
+    assert!(!keys(&etcd).contains_key(status));
 }
 
 #[test]

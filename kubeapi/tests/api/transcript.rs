@@ -25,6 +25,9 @@ use crate::{http, poll};
 
 /// Written after another program's key: what shows it knows all that was written before.
 const MARK: &str = "/containerdns/test/a/txt/zz-mark/";
+/// The same of status keys, which the API follows by themselves: that of the mark's own address.
+const STATUS_MARK: &str = "/containerdns/monitor/status/10.99.0.1";
+const ADDRESS_MARK: &str = "/containerdns/test/a/zz-mark/1/";
 
 /// What the player plays on.
 pub(crate) struct Stage<'a> {
@@ -120,13 +123,21 @@ fn put(stage: &Stage<'_>, pair: &str, mark: u32) {
     let etcd = stage.etcd.expect("another program writes to etcd");
     let (key, value) = pair.split_once(' ').expect("a key and a value");
     etcd.put(key, value);
+    let status = if mark.is_multiple_of(2) { "UP" } else { "DOWN" };
+    etcd.put(STATUS_MARK, &json!({ "status": status }).to_string());
+    etcd.put(ADDRESS_MARK, r#"{"host":"10.99.0.1"}"#);
     etcd.put(
         MARK,
         &json!({"type": "TXT", "text": mark.to_string()}).to_string(),
     );
     let seen = poll(Duration::from_secs(10), || {
         let answer = stage.api.get("/zz-mark.a.test");
-        (answer.body.contains(&format!("\"text\":\"{mark}\""))).then_some(())
+        let text = format!("\"text\":\"{mark}\"");
+        let health = format!("\"10.99.0.1\":\"{status}\"");
+        [text, health]
+            .iter()
+            .all(|told| answer.body.contains(told))
+            .then_some(())
     });
     assert!(seen.is_some(), "not seen: {pair}");
 }
@@ -147,7 +158,10 @@ pub(crate) fn keys(etcd: &Etcd) -> Keys {
         let revision = pair["mod_revision"].as_str().unwrap_or_default().to_owned();
         (text(&pair["key"]), (revision, text(&pair["value"])))
     });
-    pairs.filter(|(key, _)| key != MARK).collect()
+    let marks = [MARK, STATUS_MARK, ADDRESS_MARK];
+    pairs
+        .filter(|(key, _)| !marks.contains(&&key[..]))
+        .collect()
 }
 
 /// What was written (`+`) and deleted (`-`).

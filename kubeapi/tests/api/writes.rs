@@ -4,8 +4,11 @@ use expect_test::expect_file;
 use serde_json::Value;
 
 use crate::etcd::Etcd;
-use crate::server::Api;
+use crate::server::{Api, Settings};
 use crate::transcript::{self, Stage, keys};
+
+/// Where status keys are.
+const STATUS: &str = "/containerdns/monitor/status/";
 
 fn play(text: &str, file: &expect_test::ExpectFile) {
     let etcd = Etcd::start();
@@ -25,6 +28,45 @@ fn bodies_become_keys() {
 #[test]
 fn what_other_programs_wrote_is_shown_and_changed() {
     play(include_str!("foreign.txt"), &expect_file!["foreign.txt"]);
+}
+
+#[test]
+fn settings_become_fields_and_status_keys() {
+    play(include_str!("settings.txt"), &expect_file!["settings.txt"]);
+}
+
+/// A server that has all addresses probed, and one that keeps no status keys.
+#[test]
+fn the_configuration_says_whose_addresses_are_probed() {
+    let etcd = Etcd::start();
+    let start = |mode: &str| {
+        Api::start(&Settings {
+            etcd: Some(etcd.client()),
+            api: format!("probe = {mode:?}"),
+            ..Settings::default()
+        })
+    };
+    let status_keys = || {
+        let keys = keys(&etcd).into_iter();
+        let keys = keys.filter(|(key, _)| key.starts_with(STATUS));
+        let line = |(key, (_, value)): (String, (String, String))| format!("{key} {value}");
+        keys.map(line).collect::<Vec<_>>()
+    };
+    let all = start("all");
+    all.write("POST", "/www.a.test", r#"{"type":"A","ips":["10.0.0.1"]}"#)
+        .expect(200);
+    all.write("POST", "/www.a.test", r#"{"type":"TXT","text":"x"}"#)
+        .expect(200);
+    let kept = [format!(
+        r#"{STATUS}10.0.0.1 {{"domains":["www.a.test."],"status":"UP"}}"#
+    )];
+    assert_eq!(status_keys(), kept);
+    let none = start("none");
+    let body = r#"{"type":"A","ips":["10.0.0.2"],"probe":true}"#;
+    let refused = none.write("POST", "/www.a.test", body).expect(400);
+    assert_eq!(refused.json()["field"], "probe");
+    none.write("DELETE", "/www.a.test", "").expect(200);
+    assert_eq!(status_keys(), kept);
 }
 
 #[test]

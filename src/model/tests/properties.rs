@@ -1,6 +1,6 @@
 //! What holds for any changes: the order of changes does not matter, and the nodes are a tree.
 
-use containerdns_schema::format::{AnswerPolicy, Contributed, Mark, Reach};
+use containerdns_schema::format::{AnswerPolicy, Contributed, Mark, Reach, ZoneAddresses};
 use containerdns_schema::record::Record;
 use proptest::prelude::*;
 
@@ -89,6 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn told() -> Told {
     let mut all = settings(&["t", "c.t", "10.in-addr.arpa"]);
     all.server_addresses = vec!["10.0.0.53".parse().unwrap()];
+    all.topology = topology(&[("a", "10.0.0.0/24"), ("b", "10.0.1.0/24")]);
     Told::with(all)
 }
 
@@ -103,6 +104,16 @@ fn marks(key: u8) -> Vec<(Name, Mark)> {
     vec![(Name::parse("a.b.t").unwrap(), mark)]
 }
 
+/// Some keys say where an address is, that others have, too.
+fn zones(key: u8) -> ZoneAddresses {
+    let in_zone = |zone: &str, last| (zone.into(), vec![IpAddr::from([10, 0, 0, last])]);
+    match key {
+        1 => vec![in_zone("a", 0)],
+        2 => vec![in_zone("b", 0), in_zone("nowhere", 1)],
+        _ => Vec::new(),
+    }
+}
+
 fn apply(told: &mut Told, step: &Step) {
     told.revision += 1;
     let stamp = routes::stamp(told.revision, b"");
@@ -115,6 +126,7 @@ fn apply(told: &mut Told, step: &Step) {
                 marks,
                 pointers_given: *key == 5,
                 probe: None,
+                zones: zones(*key),
             };
             let adds = match key {
                 4 => Adds::ViewRecords(ViewId(0), contribution),

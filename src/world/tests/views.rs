@@ -94,6 +94,7 @@ impl Both {
             policy: Policy::Rotate,
             zone_policies: HashMap::new(),
             name_policies: Vec::new(),
+            topology: Arc::default(),
             server_addresses: Vec::new(),
         });
         let zones = ["t", "10.in-addr.arpa"].map(|zone| Name::parse(zone).unwrap());
@@ -127,8 +128,21 @@ impl Both {
 
     /// The answer to one client: code, answers in the order of their text, what is beside them.
     fn ask(&mut self, client: [u8; 4], name: &str, qtype: u16) -> String {
+        self.ask_with(client, name, qtype, None)
+    }
+
+    /// The same to a query that carries a client subnet, the response's scope behind it.
+    fn ask_with(
+        &mut self,
+        client: [u8; 4],
+        name: &str,
+        qtype: u16,
+        subnet: Option<[u8; 7]>,
+    ) -> String {
         let mut out = vec![0; 65_535];
-        let query = query(name, qtype, None);
+        let option = subnet.map(|subnet| [&[0, 8, 0, 7][..], &subnet].concat());
+        let edns = option.as_deref().map(|option| (1232, option));
+        let query = query(name, qtype, edns);
         let length = self
             .world
             .respond(&query, client.into(), Transport::Tcp, 0, &mut out);
@@ -145,14 +159,22 @@ impl Both {
         let beside = [decoded.authorities, decoded.additionals].concat();
         let (answers, beside) = (shown(&decoded.answers), shown(&beside));
         let code = decoded.metadata.response_code;
-        let parts = [format!("{code:?}"), answers, beside];
+        // The option is the last of OPT, and OPT the last record.
+        let scope = subnet.map_or(String::new(), |_| format!("scope {}", out[length - 4]));
+        let parts = [format!("{code:?}"), answers, beside, scope];
         let parts = parts.iter().filter(|part| !part.is_empty());
         parts.cloned().collect::<Vec<_>>().join(" | ")
     }
 
-    fn check(&mut self, name: &str, qtype: u16, expected: Expect) {
-        let lines = [("all   ", EVERYBODY), ("office", OFFICE)]
-            .map(|(who, client)| format!("{who} {}", self.ask(client, name, qtype)));
+    /// Questions, and what everybody and then the client of the view are answered.
+    fn check(&mut self, questions: &[(&str, u16)], expected: Expect) {
+        let mut lines = Vec::new();
+        for (name, qtype) in questions {
+            lines.push((*name).to_owned());
+            for (who, client) in [("all   ", EVERYBODY), ("office", OFFICE)] {
+                lines.push(format!("  {who} {}", self.ask(client, name, *qtype)));
+            }
+        }
         expected.assert_eq(&lines.join("\n"));
     }
 }
@@ -161,40 +183,33 @@ impl Both {
 fn names_with_records_in_the_view() {
     let mut both = Both::new();
     both.check(
-        "a.t",
-        rtype::A,
+        &[("a.t", rtype::A)],
         expect![[r#"
-        all    NoError | a.t. A 10.0.0.3
-        office NoError | a.t. A 10.9.0.3"#]],
+        a.t
+          all    NoError | a.t. A 10.0.0.3
+          office NoError | a.t. A 10.9.0.3"#]],
     );
     // Of all types: what everybody's name has beside is not the view's.
     both.check(
-        "a.t",
-        rtype::TXT,
+        &[
+            ("a.t", rtype::TXT),
+            ("only.t", rtype::A),
+            ("base.t", rtype::A),
+            ("nowhere.base.t", rtype::A),
+        ],
         expect![[r#"
-        all    NoError | a.t. TXT base
-        office NoError | t. 4 IN SOA"#]],
-    );
-    both.check(
-        "only.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | t. 4 IN SOA
-        office NoError | only.t. A 10.9.0.4"#]],
-    );
-    both.check(
-        "base.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | base.t. A 10.0.0.4
-        office NoError | base.t. A 10.0.0.4"#]],
-    );
-    both.check(
-        "nowhere.base.t",
-        rtype::A,
-        expect![[r#"
-        all    NXDomain | t. 4 IN SOA
-        office NXDomain | t. 4 IN SOA"#]],
+            a.t
+              all    NoError | a.t. TXT base
+              office NoError | t. 4 IN SOA
+            only.t
+              all    NoError | t. 4 IN SOA
+              office NoError | only.t. A 10.9.0.4
+            base.t
+              all    NoError | base.t. A 10.0.0.4
+              office NoError | base.t. A 10.0.0.4
+            nowhere.base.t
+              all    NXDomain | t. 4 IN SOA
+              office NXDomain | t. 4 IN SOA"#]],
     );
 }
 
@@ -202,39 +217,29 @@ fn names_with_records_in_the_view() {
 fn apexes_have_the_zones_soa_and_name_servers() {
     let mut both = Both::new();
     both.check(
-        "t",
-        rtype::A,
+        &[
+            ("t", rtype::A),
+            ("t", rtype::MX),
+            ("t", rtype::NS),
+            ("t", rtype::SOA),
+            ("10.in-addr.arpa", rtype::NS),
+        ],
         expect![[r#"
-        all    NoError | t. A 10.0.0.1
-        office NoError | t. A 10.9.0.1"#]],
-    );
-    both.check(
-        "t",
-        rtype::MX,
-        expect![[r#"
-        all    NoError | t. MX 10 mail.t. | mail.t. A 10.0.0.2
-        office NoError | t. 4 IN SOA"#]],
-    );
-    both.check(
-        "t",
-        rtype::NS,
-        expect![[r#"
-        all    NoError | t. NS ns.t. | ns.t. A 10.0.0.53
-        office NoError | t. NS ns.t. | ns.t. A 10.0.0.53"#]],
-    );
-    both.check(
-        "t",
-        rtype::SOA,
-        expect![[r#"
-        all    NoError | t. 30 IN SOA
-        office NoError | t. 30 IN SOA"#]],
-    );
-    both.check(
-        "10.in-addr.arpa",
-        rtype::NS,
-        expect![[r#"
-        all    NoError | 10.in-addr.arpa. 30 IN NS ns.dns.10.in-addr.arpa.
-        office NoError | 10.in-addr.arpa. 30 IN NS ns.dns.10.in-addr.arpa."#]],
+            t
+              all    NoError | t. A 10.0.0.1
+              office NoError | t. A 10.9.0.1
+            t
+              all    NoError | t. MX 10 mail.t. | mail.t. A 10.0.0.2
+              office NoError | t. 4 IN SOA
+            t
+              all    NoError | t. NS ns.t. | ns.t. A 10.0.0.53
+              office NoError | t. NS ns.t. | ns.t. A 10.0.0.53
+            t
+              all    NoError | t. 30 IN SOA
+              office NoError | t. 30 IN SOA
+            10.in-addr.arpa
+              all    NoError | 10.in-addr.arpa. 30 IN NS ns.dns.10.in-addr.arpa.
+              office NoError | 10.in-addr.arpa. 30 IN NS ns.dns.10.in-addr.arpa."#]],
     );
 }
 
@@ -242,32 +247,25 @@ fn apexes_have_the_zones_soa_and_name_servers() {
 fn aliases_and_additional_addresses_stay_in_the_view() {
     let mut both = Both::new();
     both.check(
-        "alias.t",
-        rtype::A,
+        &[
+            ("alias.t", rtype::A),
+            ("outer.t", rtype::A),
+            ("inner.t", rtype::A),
+            ("srv.t", rtype::SRV),
+        ],
         expect![[r#"
-        all    NoError | a.t. A 10.0.0.3, alias.t. CNAME a.t.
-        office NoError | a.t. A 10.9.0.3, alias.t. CNAME a.t."#]],
-    );
-    both.check(
-        "outer.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | t. 4 IN SOA
-        office NoError | a.t. A 10.9.0.3, outer.t. CNAME a.t."#]],
-    );
-    both.check(
-        "inner.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | t. 4 IN SOA
-        office NoError | base.t. A 10.0.0.4, inner.t. CNAME base.t."#]],
-    );
-    both.check(
-        "srv.t",
-        rtype::SRV,
-        expect![[r#"
-        all    NoError | srv.t. SRV 1 2 80 a.t. | a.t. A 10.0.0.3
-        office NoError | srv.t. SRV 1 2 80 a.t. | a.t. A 10.9.0.3"#]],
+            alias.t
+              all    NoError | a.t. A 10.0.0.3, alias.t. CNAME a.t.
+              office NoError | a.t. A 10.9.0.3, alias.t. CNAME a.t.
+            outer.t
+              all    NoError | t. 4 IN SOA
+              office NoError | a.t. A 10.9.0.3, outer.t. CNAME a.t.
+            inner.t
+              all    NoError | t. 4 IN SOA
+              office NoError | base.t. A 10.0.0.4, inner.t. CNAME base.t.
+            srv.t
+              all    NoError | srv.t. SRV 1 2 80 a.t. | a.t. A 10.0.0.3
+              office NoError | srv.t. SRV 1 2 80 a.t. | a.t. A 10.9.0.3"#]],
     );
 }
 
@@ -276,40 +274,32 @@ fn wildcards() {
     let mut both = Both::new();
     // A wildcard of the view beside an exact name of everybody's, and one that both have.
     both.check(
-        "exact.v.t",
-        rtype::A,
+        &[
+            ("exact.v.t", rtype::A),
+            ("other.v.t", rtype::A),
+            ("x.both.t", rtype::A),
+        ],
         expect![[r#"
-        all    NoError | exact.v.t. A 10.0.0.6
-        office NoError | exact.v.t. A 10.0.0.6"#]],
-    );
-    both.check(
-        "other.v.t",
-        rtype::A,
-        expect![[r#"
-        all    NXDomain | t. 4 IN SOA
-        office NoError | other.v.t. A 10.9.0.6"#]],
-    );
-    both.check(
-        "x.both.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | x.both.t. A 10.0.0.7
-        office NoError | x.both.t. A 10.9.0.7"#]],
+            exact.v.t
+              all    NoError | exact.v.t. A 10.0.0.6
+              office NoError | exact.v.t. A 10.0.0.6
+            other.v.t
+              all    NXDomain | t. 4 IN SOA
+              office NoError | other.v.t. A 10.9.0.6
+            x.both.t
+              all    NoError | x.both.t. A 10.0.0.7
+              office NoError | x.both.t. A 10.9.0.7"#]],
     );
     // An exact name of the view below a wildcard of everybody's.
     both.check(
-        "x.w.t",
-        rtype::A,
+        &[("x.w.t", rtype::A), ("y.w.t", rtype::A)],
         expect![[r#"
-        all    NoError | x.w.t. A 10.0.0.5
-        office NoError | t. 4 IN SOA"#]],
-    );
-    both.check(
-        "y.w.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | y.w.t. A 10.0.0.5
-        office NoError | y.w.t. A 10.0.0.5"#]],
+        x.w.t
+          all    NoError | x.w.t. A 10.0.0.5
+          office NoError | t. 4 IN SOA
+        y.w.t
+          all    NoError | y.w.t. A 10.0.0.5
+          office NoError | y.w.t. A 10.0.0.5"#]],
     );
 }
 
@@ -318,39 +308,29 @@ fn wildcards() {
 fn empty_non_terminals() {
     let mut both = Both::new();
     both.check(
-        "ent.t",
-        rtype::A,
+        &[
+            ("ent.t", rtype::A),
+            ("more.ent.t", rtype::A),
+            ("deep.ent.t", rtype::A),
+            ("away.t", rtype::TXT),
+            ("x.away.t", rtype::TXT),
+        ],
         expect![[r#"
-        all    NoError | t. 4 IN SOA
-        office NoError | t. 4 IN SOA"#]],
-    );
-    both.check(
-        "more.ent.t",
-        rtype::A,
-        expect![[r#"
-        all    NXDomain | t. 4 IN SOA
-        office NoError | more.ent.t. A 10.9.0.8"#]],
-    );
-    both.check(
-        "deep.ent.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | deep.ent.t. A 10.0.0.8
-        office NoError | deep.ent.t. A 10.0.0.8"#]],
-    );
-    both.check(
-        "away.t",
-        rtype::TXT,
-        expect![[r#"
-        all    NoError | away.t. TXT wild
-        office NoError | t. 4 IN SOA"#]],
-    );
-    both.check(
-        "x.away.t",
-        rtype::TXT,
-        expect![[r#"
-        all    NoError | x.away.t. TXT wild
-        office NXDomain | t. 4 IN SOA"#]],
+            ent.t
+              all    NoError | t. 4 IN SOA
+              office NoError | t. 4 IN SOA
+            more.ent.t
+              all    NXDomain | t. 4 IN SOA
+              office NoError | more.ent.t. A 10.9.0.8
+            deep.ent.t
+              all    NoError | deep.ent.t. A 10.0.0.8
+              office NoError | deep.ent.t. A 10.0.0.8
+            away.t
+              all    NoError | away.t. TXT wild
+              office NoError | t. 4 IN SOA
+            x.away.t
+              all    NoError | x.away.t. TXT wild
+              office NXDomain | t. 4 IN SOA"#]],
     );
 }
 
@@ -358,46 +338,33 @@ fn empty_non_terminals() {
 fn delegations_are_everybodys() {
     let mut both = Both::new();
     both.check(
-        "sub.t",
-        rtype::A,
+        &[
+            ("sub.t", rtype::A),
+            ("host.sub.t", rtype::A),
+            ("x.host.sub.t", rtype::A),
+            ("x.wild.sub.t", rtype::A),
+            ("cut.t", rtype::A),
+            ("x.cut.t", rtype::A),
+        ],
         expect![[r#"
-        all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
-        office NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t."#]],
-    );
-    both.check(
-        "host.sub.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
-        office NoError | host.sub.t. A 10.9.0.10"#]],
-    );
-    both.check(
-        "x.host.sub.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
-        office NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t."#]],
-    );
-    both.check(
-        "x.wild.sub.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
-        office NoError | x.wild.sub.t. A 10.9.0.12"#]],
-    );
-    both.check(
-        "cut.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | cut.t. NS ns.cut.t., ns.cut.t. A 10.0.0.10
-        office NoError | cut.t. A 10.9.0.11"#]],
-    );
-    both.check(
-        "x.cut.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | cut.t. NS ns.cut.t., ns.cut.t. A 10.0.0.10
-        office NoError | cut.t. NS ns.cut.t., ns.cut.t. A 10.0.0.10"#]],
+            sub.t
+              all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
+              office NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
+            host.sub.t
+              all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
+              office NoError | host.sub.t. A 10.9.0.10
+            x.host.sub.t
+              all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
+              office NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
+            x.wild.sub.t
+              all    NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t.
+              office NoError | x.wild.sub.t. A 10.9.0.12
+            cut.t
+              all    NoError | cut.t. NS ns.cut.t., ns.cut.t. A 10.0.0.10
+              office NoError | cut.t. A 10.9.0.11
+            x.cut.t
+              all    NoError | cut.t. NS ns.cut.t., ns.cut.t. A 10.0.0.10
+              office NoError | cut.t. NS ns.cut.t., ns.cut.t. A 10.0.0.10"#]],
     );
 }
 
@@ -405,25 +372,21 @@ fn delegations_are_everybodys() {
 fn pointers_are_made_for_whom_the_address_is() {
     let mut both = Both::new();
     both.check(
-        "3.0.9.10.in-addr.arpa",
-        rtype::PTR,
+        &[
+            ("3.0.9.10.in-addr.arpa", rtype::PTR),
+            ("1.0.9.10.in-addr.arpa", rtype::PTR),
+            ("3.0.0.10.in-addr.arpa", rtype::PTR),
+        ],
         expect![[r#"
-        all    NXDomain | 10.in-addr.arpa. 4 IN SOA
-        office NoError | 3.0.9.10.in-addr.arpa. PTR a.t."#]],
-    );
-    both.check(
-        "1.0.9.10.in-addr.arpa",
-        rtype::PTR,
-        expect![[r#"
-        all    NXDomain | 10.in-addr.arpa. 4 IN SOA
-        office NoError | 1.0.9.10.in-addr.arpa. PTR given.t."#]],
-    );
-    both.check(
-        "3.0.0.10.in-addr.arpa",
-        rtype::PTR,
-        expect![[r#"
-        all    NoError | 3.0.0.10.in-addr.arpa. PTR a.t.
-        office NoError | 3.0.0.10.in-addr.arpa. PTR a.t."#]],
+            3.0.9.10.in-addr.arpa
+              all    NXDomain | 10.in-addr.arpa. 4 IN SOA
+              office NoError | 3.0.9.10.in-addr.arpa. PTR a.t.
+            1.0.9.10.in-addr.arpa
+              all    NXDomain | 10.in-addr.arpa. 4 IN SOA
+              office NoError | 1.0.9.10.in-addr.arpa. PTR given.t.
+            3.0.0.10.in-addr.arpa
+              all    NoError | 3.0.0.10.in-addr.arpa. PTR a.t.
+              office NoError | 3.0.0.10.in-addr.arpa. PTR a.t."#]],
     );
 }
 
@@ -432,33 +395,25 @@ fn names_come_and_go_in_the_view() {
     let mut both = Both::new();
     both.put(KEYS[1], &bundle(&["base.t A 10.9.0.99"]));
     both.check(
-        "base.t",
-        rtype::A,
+        &[("base.t", rtype::A), ("a.t", rtype::A), ("t", rtype::A)],
         expect![[r#"
-        all    NoError | base.t. A 10.0.0.4
-        office NoError | base.t. A 10.9.0.99"#]],
-    );
-    both.check(
-        "a.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | a.t. A 10.0.0.3
-        office NoError | a.t. A 10.0.0.3"#]],
-    );
-    both.check(
-        "t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | t. A 10.0.0.1
-        office NoError | t. A 10.0.0.1"#]],
+            base.t
+              all    NoError | base.t. A 10.0.0.4
+              office NoError | base.t. A 10.9.0.99
+            a.t
+              all    NoError | a.t. A 10.0.0.3
+              office NoError | a.t. A 10.0.0.3
+            t
+              all    NoError | t. A 10.0.0.1
+              office NoError | t. A 10.0.0.1"#]],
     );
     both.put(KEYS[1], &bundle(&[]));
     both.check(
-        "base.t",
-        rtype::A,
+        &[("base.t", rtype::A)],
         expect![[r#"
-        all    NoError | base.t. A 10.0.0.4
-        office NoError | base.t. A 10.0.0.4"#]],
+        base.t
+          all    NoError | base.t. A 10.0.0.4
+          office NoError | base.t. A 10.0.0.4"#]],
     );
     assert!(both.world.tables().view(ViewId(0)).unwrap().is_empty());
 }
@@ -473,24 +428,69 @@ fn names_that_are_addresses() {
     both.put("/office/one/namespaces/ns/own", &marked("pod.t"));
     both.put("/kube/one/namespaces/ns/base", &marked("a.t"));
     both.check(
-        "10-1-2-3.pod.t",
-        rtype::A,
+        &[
+            ("10-1-2-3.pod.t", rtype::A),
+            ("10-1-2-3.a.t", rtype::A),
+            ("10-1-2-3.a.t", rtype::TXT),
+        ],
         expect![[r#"
-        all    NoError | t. 4 IN SOA
-        office NoError | 10-1-2-3.pod.t. A 10.1.2.3"#]],
+            10-1-2-3.pod.t
+              all    NoError | t. 4 IN SOA
+              office NoError | 10-1-2-3.pod.t. A 10.1.2.3
+            10-1-2-3.a.t
+              all    NoError | 10-1-2-3.a.t. A 10.1.2.3
+              office NoError | 10-1-2-3.a.t. A 10.1.2.3
+            10-1-2-3.a.t
+              all    NoError | t. 4 IN SOA
+              office NoError | t. 4 IN SOA"#]],
     );
-    both.check(
-        "10-1-2-3.a.t",
-        rtype::A,
-        expect![[r#"
-        all    NoError | 10-1-2-3.a.t. A 10.1.2.3
-        office NoError | 10-1-2-3.a.t. A 10.1.2.3"#]],
-    );
-    both.check(
-        "10-1-2-3.a.t",
-        rtype::TXT,
-        expect![[r#"
-        all    NoError | t. 4 IN SOA
-        office NoError | t. 4 IN SOA"#]],
-    );
+}
+
+/// The subnet that a trusted forwarder names decides on the view, and whatever is answered holds
+/// for the network of that view only: also that there is nothing.
+#[test]
+fn behind_a_forwarder() {
+    let mut both = Both::new();
+    let mut lines = Vec::new();
+    for (name, qtype) in [
+        ("a.t", rtype::A),
+        ("other.v.t", rtype::A),
+        ("srv.t", rtype::SRV),
+        ("sub.t", rtype::A),
+        ("elsewhere", rtype::A),
+    ] {
+        lines.push(name.to_owned());
+        for [a, b, c] in [[192, 0, 2], [10, 9, 3], [10, 8, 0]] {
+            let option = [0, 1, 24, 0, a, b, c];
+            let answer = both.ask_with([127, 0, 0, 1], name, qtype, Some(option));
+            lines.push(format!("  {a}.{b}.{c}.0 {answer}"));
+        }
+    }
+    expect![[r#"
+        a.t
+          192.0.2.0 NoError | a.t. A 10.0.0.3 | scope 1
+          10.9.3.0 NoError | a.t. A 10.9.0.3 | scope 16
+          10.8.0.0 NoError | a.t. A 10.0.0.3 | scope 16
+        other.v.t
+          192.0.2.0 NXDomain | t. 4 IN SOA | scope 1
+          10.9.3.0 NoError | other.v.t. A 10.9.0.6 | scope 16
+          10.8.0.0 NXDomain | t. 4 IN SOA | scope 16
+        srv.t
+          192.0.2.0 NoError | srv.t. SRV 1 2 80 a.t. | scope 1
+          10.9.3.0 NoError | srv.t. SRV 1 2 80 a.t. | scope 16
+          10.8.0.0 NoError | srv.t. SRV 1 2 80 a.t. | scope 16
+        sub.t
+          192.0.2.0 NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t. | scope 1
+          10.9.3.0 NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t. | scope 16
+          10.8.0.0 NoError | ns.sub.t. A 10.0.0.9, sub.t. NS ns.sub.t. | scope 16
+        elsewhere
+          192.0.2.0 Refused | scope 0
+          10.9.3.0 Refused | scope 0
+          10.8.0.0 Refused | scope 0"#]]
+    .assert_eq(&lines.join("\n"));
+    // The option of a stranger says nothing.
+    let option = Some([0, 1, 24, 0, 10, 9, 3]);
+    let mut both = Both::new();
+    let answer = both.ask_with(EVERYBODY, "a.t", rtype::A, option);
+    expect!["NoError | a.t. A 10.0.0.3"].assert_eq(answer.split(" | scope").next().unwrap());
 }

@@ -1,8 +1,11 @@
 //! Objects that come, change and go while all programs run.
 
+use std::net::Ipv4Addr;
+
 use super::cluster::Cluster;
 use super::objects::{annotated, external_name, namespace, pod, service, slice};
-use super::programs::Programs;
+use super::programs::{Programs, SEEN_LIMIT};
+use crate::harness::poll;
 
 const HTTP: &[&str] = &["http/TCP/80"];
 const ZONE: &str = "prod.svc.cluster.local.";
@@ -14,6 +17,7 @@ fn names_follow_their_objects() {
         let programs = Programs::start(cluster, "pods = \"verified\"");
         services_come_change_and_go(cluster, &programs);
         endpoints_come_and_go(cluster, &programs);
+        endpoints_in_the_zone_of_a_client_come_first(cluster, &programs);
         a_slice_goes_to_another_service(cluster, &programs);
         pods_come_and_go(cluster, &programs);
     });
@@ -74,6 +78,37 @@ fn endpoints_come_and_go(cluster: &Cluster, programs: &Programs) {
     programs.wait_gone(&name);
     cluster.apply(&service("prod/db", &["None"], HTTP));
     programs.wait_answers(&name, "A", &["10.30.0.2"]);
+}
+
+fn endpoints_in_the_zone_of_a_client_come_first(cluster: &Cluster, programs: &Programs) {
+    let name = format!("near.{ZONE}");
+    cluster.apply(&service("prod/near", &["None"], HTTP));
+    for (endpoints, near) in [
+        (
+            ["10.30.0.2 zone=zone-a", "10.30.0.3 zone=zone-b"],
+            &["10.30.0.2"][..],
+        ),
+        (
+            ["10.30.0.2 zone=zone-b", "10.30.0.3 zone=zone-a"],
+            &["10.30.0.3"],
+        ),
+        (
+            ["10.30.0.2 zone=zone-b", "10.30.0.3"],
+            &["10.30.0.2", "10.30.0.3"],
+        ),
+    ] {
+        cluster.apply(&slice("prod/near", "a", HTTP, &endpoints));
+        let client = Ipv4Addr::new(127, 0, 1, 5);
+        let answers = || programs.ask_from(client, &name, "A").answers_of(1);
+        let seen = poll(SEEN_LIMIT, || (answers() == near).then_some(()));
+        assert!(
+            seen.is_some(),
+            "{:?}, not {near:?}\n{}",
+            answers(),
+            programs.plane.log()
+        );
+        programs.wait_answers(&name, "A", &["10.30.0.2", "10.30.0.3"]);
+    }
 }
 
 fn a_slice_goes_to_another_service(cluster: &Cluster, programs: &Programs) {

@@ -42,7 +42,8 @@ pub(crate) fn external_name(path: &str, target: &str) -> Value {
     })
 }
 
-/// An EndpointSlice of a service; endpoints are `ADDRESS [name=HOSTNAME] [notready]`.
+/// An EndpointSlice of a service; endpoints are
+/// `ADDRESS [name=HOSTNAME] [zone=ZONE] [notready]`.
 pub(crate) fn slice(service: &str, id: &str, ports: &[&str], endpoints: &[&str]) -> Value {
     let (namespace, name) = split(service);
     let v6 = endpoints.iter().any(|endpoint| endpoint.contains(':'));
@@ -153,6 +154,7 @@ fn endpoint(text: &str) -> Value {
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
             ("name", name) => object["hostname"] = name.into(),
+            ("zone", name) => object["zone"] = name.into(),
             ("notready", "") => object["conditions"]["ready"] = false.into(),
             _ => panic!("unknown word {word}"),
         }

@@ -1,7 +1,7 @@
 //! The programs between an API server and a client: etcd, the control plane, the DNS server.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::cluster::Cluster;
 use super::objects::{namespace, pod, service, slice};
 use crate::harness::etcd::Etcd;
-use crate::harness::exchange::ask_udp;
+use crate::harness::exchange::ask_udp_from;
 use crate::harness::process::Process;
 use crate::harness::query::Query;
 use crate::harness::reply::Reply;
@@ -138,6 +138,7 @@ impl Programs {
         let mut plane = ControlPlane::start(cluster, etcd.client(), lines);
         let mut settings = Settings::new(etcd.client());
         settings.zones = ZONES.map(str::to_owned).into();
+        settings.answer = "[topology]\nzone-a = [\"127.0.1.0/24\"]".into();
         settings.reverse = REVERSE.map(str::to_owned).into();
         let server = Server::start(&settings);
         plane.wait_ready();
@@ -150,8 +151,13 @@ impl Programs {
 
     /// The reply to a plain query.
     pub(crate) fn ask(&self, name: &str, kind: &str) -> Reply {
+        self.ask_from(Ipv4Addr::LOCALHOST, name, kind)
+    }
+
+    /// The same from another address: those in 127.0.1.0/24 are in the topology zone `zone-a`.
+    pub(crate) fn ask_from(&self, client: Ipv4Addr, name: &str, kind: &str) -> Reply {
         let octets = Query::new(name, kind).encode();
-        let reply = ask_udp(self.server.dns, &octets).unwrap_or_else(|error| {
+        let reply = ask_udp_from(self.server.dns, client, &octets).unwrap_or_else(|error| {
             panic!(
                 "{name} {kind}: {error}\n{}",
                 self.server.process.output_tail()

@@ -7,8 +7,12 @@ use crate::import::read;
 use crate::show::{Colors, difference};
 
 fn check(present: &str, wanted: &str, aim: &Aim, want: Expect) {
-    let present = read::zone(present, None, "present").expect("a good file");
-    let wanted = read::zone(wanted, None, "wanted").expect("a good file");
+    // Lines of JSON have settings, too.
+    let read = |text: &str| match text.starts_with('{') {
+        true => read::json_lines(text, None, "file").expect("a good file"),
+        false => read::zone(text, None, "file").expect("a good file"),
+    };
+    let (present, wanted) = (read(present), read(wanted));
     let changes = changes(&present, &wanted, aim);
     let items = changes.iter().flat_map(|change| change.items(None));
     let mut told: String = items
@@ -249,4 +253,121 @@ fn a_user_stands_where_the_file_names_nobody() {
         {"name":"v.a.test.","records":["10.0.0.1"],"type":"A","user":"bob"}
         {"name":"w.a.test.","records":["10.0.0.1"],"type":"A","user":"ann"}"#]]
     .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn a_zone_file_says_nothing_of_settings() {
+    check(
+        r#"{"name":"w.a.test","type":"A","ips":["10.0.0.1"],"weights":[5],"policy":"sticky","probe":true}"#,
+        "w.a.test. A 10.0.0.1\n",
+        &equal(),
+        expect![[r#"
+            nothing would change
+            nothing to change: zone and file are equal (0.0 s)
+        "#]],
+    );
+    check(
+        r#"{"name":"w.a.test","type":"A","ips":["10.0.0.1"],"weights":[5],"policy":"sticky","probe":true}"#,
+        "w.a.test. A 10.0.0.2\n",
+        &equal(),
+        expect![[r#"
+            3 1 {"name":"w.a.test.","records":["10.0.0.2"],"type":"A"}
+            3 1 {"method":"DELETE","name":"w.a.test.","records":["10.0.0.1"],"type":"A"}
+            - w.a.test. IN A 10.0.0.1
+            + w.a.test. IN A 10.0.0.2
+            1 record would be added, 1 removed; nothing was changed
+            1 name changed: 1 record added, 1 removed, 0 TTLs changed in 0.0 s
+        "#]],
+    );
+}
+
+#[test]
+fn settings_of_a_line_are_sent() {
+    let line = r#"{"name":"w.a.test","type":"A","ips":["10.0.0.1","10.0.0.2"],"weights":[5,null],"policy":"sticky","probe":"tcp","probe_ports":[80]}"#;
+    check(
+        "",
+        line,
+        &equal(),
+        expect![[r#"
+        5 2 {"name":"w.a.test.","policy":"sticky","probe":"tcp","probe_ports":[80],"records":["10.0.0.1","10.0.0.2"],"type":"A","weights":{"10.0.0.1":5}}
+        + w.a.test. IN A 10.0.0.1
+        + w.a.test. IN A 10.0.0.2
+          w.a.test. A: policy sticky, was default
+          w.a.test. A: weight of 10.0.0.1 5, was default
+          w.a.test. A: probe tcp 80, was off
+        2 records would be added, 0 removed; nothing was changed
+        1 name changed: 2 records added, 0 removed, 0 TTLs changed in 0.0 s
+    "#]],
+    );
+    check(
+        line,
+        line,
+        &equal(),
+        expect![[r#"
+        nothing would change
+        nothing to change: zone and file are equal (0.0 s)
+    "#]],
+    );
+    check(
+        "w.a.test. A 10.0.0.1\nw.a.test. A 10.0.0.2\n",
+        line,
+        &Aim::Add,
+        expect![[r#"
+            7 2 {"method":"PUT","name":"w.a.test.","policy":"sticky","probe":"tcp","probe_ports":[80],"type":"A","weights":{"10.0.0.1":5}}
+              w.a.test. A: policy sticky, was default
+              w.a.test. A: weight of 10.0.0.1 5, was default
+              w.a.test. A: probe tcp 80, was off
+            0 records would be added, 0 removed; nothing was changed
+            1 name changed: 0 records added, 0 removed, 0 TTLs changed in 0.0 s
+        "#]],
+    );
+    check(
+        line,
+        r#"{"name":"w.a.test","type":"A","ips":["10.0.0.1","10.0.0.3"],"weights":[6,7],"probe":"icmp"}"#,
+        &equal(),
+        expect![[r#"
+            5 1 {"name":"w.a.test.","probe":"icmp","probe_ports":[],"records":["10.0.0.3"],"type":"A","weights":{"10.0.0.1":6,"10.0.0.3":7}}
+            3 1 {"method":"DELETE","name":"w.a.test.","records":["10.0.0.2"],"type":"A"}
+            - w.a.test. IN A 10.0.0.2
+            + w.a.test. IN A 10.0.0.3
+              w.a.test. A: weight of 10.0.0.1 6, was 5
+              w.a.test. A: weight of 10.0.0.3 7, was default
+              w.a.test. A: probe icmp, was tcp 80
+            1 record would be added, 1 removed; nothing was changed
+            1 name changed: 1 record added, 1 removed, 0 TTLs changed in 0.0 s
+        "#]],
+    );
+}
+
+#[test]
+fn many_probed_addresses_are_sent_in_parts() {
+    let ips: Vec<String> = (0..100).map(|last| format!("\"10.0.0.{last}\"")).collect();
+    let ips = ips.join(",");
+    let line = format!(r#"{{"name":"w.a.test","type":"A","ips":[{ips}],"probe":true}}"#);
+    let probed = read::json_lines(&line, None, "file").expect("a good file");
+    let told = |present: &Records, wanted: &Records| {
+        let changes = changes(present, wanted, &equal());
+        let items = changes.iter().flat_map(|change| change.items(None));
+        let items = items.map(|item| {
+            let probe = if item.body.contains("probe") {
+                " probe"
+            } else {
+                ""
+            };
+            format!("{} {}{probe}\n", item.cost, item.records)
+        });
+        items.collect::<String>()
+    };
+    expect![[r#"
+        81 40 probe
+        81 40
+        54 20
+    "#]]
+    .assert_eq(&told(&Records::new(), &probed));
+    expect![[r#"
+        81 40
+        81 40
+        54 20
+    "#]]
+    .assert_eq(&told(&probed, &Records::new()));
 }

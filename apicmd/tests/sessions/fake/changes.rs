@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use containerdns_schema::rest::request::{NewRecord, Selector};
-use containerdns_schema::rest::{Change, Difference, NameChange, Names, Rrset, State};
+use containerdns_schema::rest::{Change, Difference, NameChange, Names, Probing, Rrset, State};
 use containerdns_schema::{Name, Rdata, RecordType};
 
 /// What a change takes of the store's transaction.
@@ -12,7 +12,7 @@ pub(super) fn operations(change: &NameChange) -> usize {
         Change::Add { records, .. } | Change::Replace { records, .. } => records.len(),
         Change::Update { pairs, .. } => pairs.len(),
         Change::Remove { records, .. } => records.len(),
-        Change::SetTtl { .. } | Change::RemoveAll => 1,
+        Change::Set { .. } | Change::RemoveAll => 1,
     };
     records.min(32) + 1
 }
@@ -31,6 +31,7 @@ pub(super) fn apply(names: &mut Names, change: &NameChange) -> Result<(), Refusa
         .collect();
     sets.values_mut().for_each(|rrset| rrset.more.clear());
     let done = apply_to(&mut sets, change);
+    set(&mut sets, change);
     sets.retain(|_, rrset| !rrset.records.is_empty());
     let mut all = sets.into_values();
     if let Some(mut first) = all.next() {
@@ -80,8 +81,8 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
             update(&mut one, pairs).map_err(|text| missing(&text))?;
             sets.insert(*rtype, one);
         }
-        Change::SetTtl { rtype, ttl } => {
-            let one = set(sets, *rtype, Some(*ttl));
+        Change::Set { rtype, ttl } => {
+            let one = set(sets, *rtype, *ttl);
             sets.insert(*rtype, one);
         }
         Change::Remove { rtype, records } => {
@@ -104,6 +105,33 @@ fn apply_to(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) -> Resu
         Some(1) if sets.len() > 1 => Err((409, format!("{name}: a CNAME record stands alone"))),
         Some(count) if count > 1 => Err((409, format!("{name} has a CNAME record already"))),
         _ => Ok(()),
+    }
+}
+
+/// What is asked beside records. The order of `ips` is that of `records`.
+fn set(sets: &mut BTreeMap<RecordType, Rrset>, change: &NameChange) {
+    let settings = &change.settings;
+    if let Some(policy) = settings.policy {
+        sets.values_mut().for_each(|set| set.policy = policy);
+    }
+    let rtype = change.change.rtype();
+    let Some(set) = rtype.and_then(|rtype| sets.get_mut(&rtype)) else {
+        return;
+    };
+    let address = |text: &String| text.parse().ok();
+    set.ips = set.records.iter().filter_map(address).collect();
+    set.weights.resize(set.ips.len(), None);
+    for (ip, weight) in set.ips.iter().zip(&mut set.weights) {
+        *weight = settings.weights.get(ip).copied().unwrap_or(*weight);
+    }
+    if set.weights.iter().all(Option::is_none) {
+        set.weights.clear();
+    }
+    if let Some(probe) = &settings.probe {
+        set.probe = Some(probe.clone()).filter(|probe| *probe != Probing::Asked(false));
+    }
+    if let Some(ports) = &settings.probe_ports {
+        set.probe_ports.clone_from(ports);
     }
 }
 
@@ -151,7 +179,7 @@ pub(super) fn differences(before: &Names, after: &Names) -> Vec<Difference> {
                     ttl: rrset.ttl,
                     user: rrset.user.clone(),
                     records: rrset.records.clone(),
-                    omitted: 0,
+                    ..State::default()
                 };
                 all.insert((name.clone(), rrset.rtype), state);
             }

@@ -2,7 +2,8 @@
 //!
 //! Key: `<prefix><cluster>/<kind>/<namespace>/<name>`, kind one of services, endpointslices, pods,
 //! namespaces, serviceimports, records. Value: `{"v":1,"rrsets":[{"name","type","ttl",
-//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. Beside `v` may stand
+//! "rdata":[...]},...]}`, RDATA in presentation format; `ttl` may be left out. An RRset of
+//! addresses may have `weights`, one for each of `rdata` or null. Beside `v` may stand
 //!
 //! - `names`: names that exist also without a record (answered with NODATA);
 //! - `policy`: how answers are chosen at every owner of the bundle;
@@ -10,7 +11,8 @@
 //!   called: `10-0-0-1.NAME` has A 10.0.0.1, stored nowhere;
 //! - `pointers_given`: true when the bundle holds the PTR records of its addresses itself; else the
 //!   server makes them in its reverse zones;
-//! - `probe`: its addresses are to be probed, and how (see [`crate::probe`]).
+//! - `probe`: its addresses are to be probed, and how (see [`crate::probe`]);
+//! - `zones`: `{"zone-a":["10.0.0.1",...],...}`, the topology zones that its addresses are in.
 //!
 //! Fields not named here are ignored, another `v` is refused. One bad RRset makes the whole bundle
 //! bad: half an object is not served.
@@ -20,7 +22,9 @@
 //! hold; then `user` stands beside `v`.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, List, Scalar, quoted};
 use super::{
     AnswerPolicy, BUNDLE_LEN_MAX, BUNDLE_RECORDS_MAX, Contributed, Contribution, EncodeError,
-    FormatError, Mark, key,
+    FormatError, Mark, ZoneAddresses, key,
 };
 use crate::name::Name;
 use crate::probe::{ProbeError, Wish};
@@ -103,6 +107,8 @@ pub struct Bundle<'a> {
     pub pointers_given: bool,
     /// Whether and how its addresses are to be probed.
     pub probe: Option<&'a Wish>,
+    /// Topology zones with the addresses that are in them, in the order of both.
+    pub zones: &'a [(&'a str, Vec<IpAddr>)],
     /// The records.
     pub rrsets: &'a [Rrset],
 }
@@ -118,6 +124,8 @@ pub struct Rrset {
     pub ttl: Option<u32>,
     /// At least one.
     pub rdata: Vec<Rdata>,
+    /// How often each is chosen beside the others, in the same order; empty: none has a weight.
+    pub weights: Vec<Option<u16>>,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +144,22 @@ struct Stored<'a> {
     pointers_given: Scalar<'a>,
     #[serde(borrow, default)]
     probe: Scalar<'a>,
+    #[serde(borrow, default)]
+    zones: StoredZones<'a>,
+}
+
+/// `zones`, or what is there in its place.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredZones<'a> {
+    Zones(#[serde(borrow)] BTreeMap<Cow<'a, str>, List<'a>>),
+    Other(Scalar<'a>),
+}
+
+impl Default for StoredZones<'_> {
+    fn default() -> Self {
+        Self::Other(Scalar::Absent)
+    }
 }
 
 #[derive(Deserialize)]
@@ -156,6 +180,8 @@ struct StoredRrset<'a> {
     ttl: Scalar<'a>,
     #[serde(borrow, default)]
     rdata: List<'a>,
+    #[serde(borrow, default)]
+    weights: List<'a>,
 }
 
 /// Reads one key and its value; see [`super::decode`].
@@ -189,10 +215,7 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
     }
     let mut marks = Vec::new();
     push_marks(&mut marks, stored.names, stored.address_names)?;
-    if let Some(policy) = stored.policy.filled_text("policy")? {
-        let policy: AnswerPolicy = policy
-            .parse()
-            .map_err(|error| FormatError::field("policy", error))?;
+    if let Some(policy) = stored.policy.policy()? {
         let mut owners: Vec<&Name> = records.iter().map(|held| &held.record.owner).collect();
         owners.dedup();
         marks.extend(
@@ -208,7 +231,43 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
         marks,
         pointers_given: stored.pointers_given.flag("pointers_given")?,
         probe: probe.map_err(|error: ProbeError| FormatError::field("probe", error))?,
+        zones: zones(stored.zones)?,
     })
+}
+
+/// Which topology zones addresses are in.
+fn zones(stored: StoredZones<'_>) -> Result<ZoneAddresses, FormatError> {
+    let stored = match stored {
+        StoredZones::Zones(zones) => zones,
+        StoredZones::Other(Scalar::Absent) => return Ok(Vec::new()),
+        StoredZones::Other(other) => {
+            return Err(other.wrong("zones", "an object with a list of addresses for each zone"));
+        }
+    };
+    let mut seen = HashSet::new();
+    let mut zones = Vec::new();
+    for (zone, texts) in stored {
+        if seen.len() + texts.0.len() > BUNDLE_RECORDS_MAX {
+            return Err(FormatError::TooManyRecords(seen.len() + texts.0.len()));
+        }
+        let mut addresses = Vec::with_capacity(texts.0.len());
+        for (index, text) in texts.0.into_iter().enumerate() {
+            let field = format!("zones.{zone}[{index}]");
+            let text = required(text.filled_text(&field)?, &field)?;
+            let address: IpAddr = text.parse().map_err(|_| {
+                FormatError::field(&field, format_args!("{} is no IP address", quoted(&text)))
+            })?;
+            if !seen.insert(address) {
+                return Err(FormatError::field(
+                    field,
+                    format_args!("{address} is there twice, an address is in one zone"),
+                ));
+            }
+            addresses.push(address);
+        }
+        zones.push((zone.into(), addresses));
+    }
+    Ok(zones)
 }
 
 /// What is said of names beside their records.
@@ -268,6 +327,7 @@ fn push_rrset(rrset: StoredRrset<'_>, records: &mut Vec<Contributed>) -> Result<
     if records.len() + texts.len() > BUNDLE_RECORDS_MAX {
         return Err(FormatError::TooManyRecords(records.len() + texts.len()));
     }
+    let weights = read_weights(rrset.weights, texts.len())?;
     for (index, text) in texts.into_iter().enumerate() {
         let field = || format!("rdata[{index}]");
         let Scalar::Text(text) = text else {
@@ -280,9 +340,25 @@ fn push_rrset(rrset: StoredRrset<'_>, records: &mut Vec<Contributed>) -> Result<
             ttl,
             rdata,
         };
-        records.push(Contributed::at_owner(record));
+        let weight = weights.get(index).copied().flatten();
+        records.push(Contributed {
+            weight: weight.filter(|_| record.is_address()),
+            ..Contributed::at_owner(record)
+        });
     }
     Ok(())
+}
+
+/// None at all, or one for each record.
+fn read_weights(weights: List<'_>, records: usize) -> Result<Vec<Option<u16>>, FormatError> {
+    let given = weights.0.len();
+    if given != 0 && given != records {
+        let problem = format_args!("{given} for {records} records: write one each, or null");
+        return Err(FormatError::field("weights", problem));
+    }
+    let weight =
+        |(index, weight): (usize, Scalar<'_>)| weight.number16(&format!("weights[{index}]"));
+    weights.0.into_iter().enumerate().map(weight).collect()
 }
 
 fn required<'a>(text: Option<Cow<'a, str>>, field: &str) -> Result<Cow<'a, str>, FormatError> {
@@ -356,6 +432,7 @@ pub fn encode(bundle: &Bundle<'_>) -> Result<Vec<u8>, EncodeError> {
             .iter()
             .map(|rdata| rdata.to_text(rrset.rtype))
             .collect(),
+        weights: &rrset.weights,
     });
     let address_names = bundle.address_names.iter();
     let written = Written {
@@ -368,6 +445,11 @@ pub fn encode(bundle: &Bundle<'_>) -> Result<Vec<u8>, EncodeError> {
             .collect(),
         pointers_given: bundle.pointers_given,
         probe: bundle.probe.map(Wish::to_string),
+        zones: bundle
+            .zones
+            .iter()
+            .map(|(zone, list)| (*zone, list))
+            .collect(),
         rrsets: rrsets.collect(),
     };
     let records: usize = written.rrsets.iter().map(|rrset| rrset.rdata.len()).sum();
@@ -398,6 +480,8 @@ struct Written<'a> {
     pointers_given: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     probe: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    zones: BTreeMap<&'a str, &'a Vec<IpAddr>>,
     rrsets: Vec<WrittenRrset<'a>>,
 }
 
@@ -415,6 +499,8 @@ struct WrittenRrset<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<u32>,
     rdata: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    weights: &'a [Option<u16>],
 }
 
 #[expect(

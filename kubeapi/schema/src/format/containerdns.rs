@@ -12,9 +12,10 @@
 //! MX and TXT are of `<x>.<zone>`; `<x>` may be empty or several labels.
 //!
 //! The id is the FNV-1a hash of the address. A service's address (`"source":"svc"`) also answers
-//! at `<id>.<owner>`, since the SRV records of that writer point there. A missing `type` follows
-//! from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless given. The tree has
-//! room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
+//! at `<id>.<owner>`, since the SRV records of that writer point there. `policy` says how answers
+//! are chosen at the owner, and `weight` beside an address how often that one is. A missing `type`
+//! follows from `host`, `text`, `port` and `mail`. Priority is 10 and weight 100 unless given. The
+//! tree has room for one NS, MX and TXT record a name; TXT holds one UTF-8 text.
 
 mod encode;
 
@@ -27,7 +28,7 @@ pub use self::encode::{Backend, Fields, encode, encode_backend};
 
 use super::json::{self, Scalar, quoted};
 use super::key::{self, Host};
-use super::{Contributed, Contribution, FormatError};
+use super::{Contributed, Contribution, FormatError, Mark};
 use crate::name::Name;
 use crate::rdata::Rdata;
 use crate::record::{Record, RecordType};
@@ -58,6 +59,8 @@ struct Stored<'a> {
     text: Scalar<'a>,
     #[serde(borrow, default)]
     mail: Scalar<'a>,
+    #[serde(borrow, default)]
+    policy: Scalar<'a>,
 }
 
 /// A value whose fields have been checked.
@@ -84,16 +87,20 @@ pub(super) fn decode(
         return Ok(Contribution::default());
     }
     let name = key::name_from_path(path)?;
-    let stored: Stored<'_> = json::object(value)?;
+    let mut stored: Stored<'_> = json::object(value)?;
+    let policy = std::mem::take(&mut stored.policy).policy()?;
     let value = check(stored, &name, zones)?;
     let weight = value.weight;
     let records = records(&name, zones, value)?;
+    let owner = records.first().map(|record| record.owner.clone());
+    let mark = owner.zip(policy.map(Mark::Policy));
     let records = records.into_iter().map(|record| Contributed {
         weight: weight.filter(|_| record.is_address()),
         ..Contributed::at_owner(record)
     });
     Ok(Contribution {
         records: records.collect(),
+        marks: mark.into_iter().collect(),
         ..Contribution::default()
     })
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::FormatError;
+use super::{AnswerPolicy, FormatError};
 use crate::record::TTL_MAX_S;
 
 /// Any JSON value, arrays and objects without their content.
@@ -70,6 +70,13 @@ impl<'a> Scalar<'a> {
         self.number("ttl", TTL_MAX_S)
     }
 
+    /// The name of an answer policy.
+    pub(crate) fn policy(self) -> Result<Option<AnswerPolicy>, FormatError> {
+        let policy = self.filled_text("policy")?.map(|text| text.parse());
+        let policy = policy.transpose();
+        policy.map_err(|error| FormatError::field("policy", error))
+    }
+
     /// True or false, also as a string; absent is false.
     pub(crate) fn flag(self, field: &str) -> Result<bool, FormatError> {
         match self {
@@ -123,6 +130,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor)
     }
+}
+
+/// A field that is there, `null` included: for those where `null` means something.
+pub(crate) fn given<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Scalar<'a>>, D::Error> {
+    Scalar::deserialize(deserializer).map(Some)
 }
 
 struct ScalarVisitor;

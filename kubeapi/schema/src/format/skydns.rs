@@ -12,6 +12,7 @@
 //! | host and `mail` | MX; the exchange likewise |
 //! | text | TXT, in strings of 255 octets, as written: external-dns keeps quotes inside it |
 //!
+//! `policy`, which is ours, says how answers are chosen at the owner.
 //! TTL is 300, priority 10 and weight 100 unless given. A `*` label is a wildcard (RFC 4592) and
 //! names under `ns.dns.<zone>` and `apex.dns.<zone>` have no meaning here: the server knows both.
 
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, Scalar};
 use super::key::{self, Host};
 use super::{
-    Contributed, Contribution, EncodeError, FormatError, Group, KeyValue, Reach, VALUE_LEN_MAX,
+    Contributed, Contribution, EncodeError, FormatError, Group, KeyValue, Mark, Reach,
+    VALUE_LEN_MAX,
 };
 use crate::name::{LABELS_MAX, Name};
 use crate::rdata::Rdata;
@@ -56,6 +58,8 @@ struct Stored<'a> {
     targetstrip: Scalar<'a>,
     #[serde(borrow, default)]
     group: Scalar<'a>,
+    #[serde(borrow, default)]
+    policy: Scalar<'a>,
 }
 
 /// Reads one key and its value; see [`super::decode`].
@@ -82,6 +86,7 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
     let group = std::mem::take(&mut stored.group)
         .filled_text("group")?
         .map(Box::from);
+    let policy = std::mem::take(&mut stored.policy).policy()?;
     let contributed = |(rtype, rdata)| Contributed {
         record: Record {
             owner: owner.clone(),
@@ -109,6 +114,10 @@ pub(super) fn decode(prefix: &str, key: &[u8], value: &[u8]) -> Result<Contribut
     let records = found.into_iter().map(contributed).map(weighed);
     Ok(Contribution {
         records: records.collect(),
+        marks: policy
+            .map(|policy| (owner.clone(), Mark::Policy(policy)))
+            .into_iter()
+            .collect(),
         ..Contribution::default()
     })
 }

@@ -1,5 +1,6 @@
 //! Trees as their writers leave them, and what they contribute.
 
+mod policies;
 mod properties;
 mod refused;
 mod written;
@@ -423,6 +424,7 @@ fn bundles() {
         rtype: RecordType::TXT,
         ttl: Some(5),
         rdata: vec![Rdata::txt(&[b"a\"b", b""]).unwrap()],
+        weights: Vec::new(),
     };
     let value = bundle::encode(&Bundle {
         rrsets: &[rrset],
@@ -442,6 +444,33 @@ fn bundles() {
         "web-x1",
     );
     assert_eq!(key, b"/containerdns-kube/k1/endpointslices/ns/web-x1");
+}
+
+#[test]
+fn bundles_say_where_their_addresses_are() {
+    let address = |text: &str| text.parse().unwrap();
+    let zones = [
+        ("zone-a", vec![address("10.0.0.1"), address("fd00::1")]),
+        ("zone-b", vec![address("10.0.0.2")]),
+    ];
+    let value = bundle::encode(&Bundle {
+        zones: &zones,
+        ..Bundle::default()
+    })
+    .unwrap();
+    let expected = concat!(
+        r#"{"v":1,"zones":{"zone-a":["10.0.0.1","fd00::1"],"zone-b":["10.0.0.2"]},"#,
+        r#""rrsets":[]}"#
+    );
+    assert_eq!(String::from_utf8(value.clone()).unwrap(), expected);
+    let key = b"/containerdns-kube/k1/endpointslices/ns/web-x1";
+    let read = |value: &[u8]| {
+        decode(Format::Bundle, "/containerdns-kube/", &[], key, value).map(|read| read.zones)
+    };
+    let zones = zones.map(|(zone, addresses)| (zone.into(), addresses));
+    assert_eq!(read(&value), Ok(zones.to_vec()));
+    let none = r#"{"v":1,"rrsets":[],"zones":null}"#;
+    assert_eq!(read(none.as_bytes()), Ok(Vec::new()));
 }
 
 #[test]

@@ -6,13 +6,14 @@
 //! | POST | `{"type":"CNAME","alias":"a"}` | `a` is an alias of the name |
 //! | PUT | `update`: `{"old":"new"}` | old records become new ones |
 //! | PUT | records | they are all there is of that type |
-//! | PUT | `ttl` alone | that TTL for the type |
+//! | PUT | `ttl` or settings alone | those for the type |
 //! | DELETE | records, or only a type | they are gone |
 //! | DELETE | nothing | all that the caller owns is gone |
 //!
 //! "Records" is the field of the type (`ips`, `ports`, `text`, `mailHost`, `nsHost`, `host`), or
 //! `records` with RDATA as in a zone file, which every type has. A batch is a list of such bodies,
-//! each with `name` and, unless it is POST, `method`. Every field is read whatever its JSON type,
+//! each with `name` and, unless it is POST, `method`. Settings (`policy`, `weights`, `probe`) are
+//! read by `settings`. Every field is read whatever its JSON type,
 //! so that an error can name it; unknown fields are refused.
 
 use std::fmt;
@@ -28,8 +29,10 @@ use crate::rdata::Rdata;
 use crate::record::RecordType;
 
 mod fields;
+mod settings;
 
 pub use fields::check_user;
+pub use settings::Settings;
 
 /// The changes of one batch at most: one transaction of the store has 128 operations.
 pub const BATCH_LEN_MAX: usize = 128;
@@ -43,6 +46,8 @@ pub struct NameChange {
     pub user: Option<String>,
     /// What is asked.
     pub change: Change,
+    /// What is asked beside records, for the type of `change`.
+    pub settings: Settings,
     /// Where it stands in the body, for errors: empty, or `[3]` in a batch.
     pub place: String,
 }
@@ -77,12 +82,12 @@ pub enum Change {
         /// Seconds; none keeps what there is.
         ttl: Option<u32>,
     },
-    /// The TTL of a type.
-    SetTtl {
+    /// The records of a type stay; their TTL or settings are others.
+    Set {
         /// The type.
         rtype: RecordType,
-        /// Seconds.
-        ttl: u32,
+        /// Seconds; none keeps what there is.
+        ttl: Option<u32>,
     },
     /// These records are gone.
     Remove {
@@ -93,6 +98,21 @@ pub enum Change {
     },
     /// All that the caller owns is gone.
     RemoveAll,
+}
+
+impl Change {
+    /// The type that is changed; none: all.
+    #[must_use]
+    pub fn rtype(&self) -> Option<RecordType> {
+        match self {
+            Self::Add { rtype, .. }
+            | Self::Replace { rtype, .. }
+            | Self::Update { rtype, .. }
+            | Self::Set { rtype, .. }
+            | Self::Remove { rtype, .. } => Some(*rtype),
+            Self::RemoveAll => None,
+        }
+    }
 }
 
 /// A record that shall exist.
@@ -203,6 +223,14 @@ struct Body<'a> {
     user: Scalar<'a>,
     #[serde(default)]
     update: Option<serde_json::Value>,
+    #[serde(borrow, default, deserialize_with = "json::given")]
+    policy: Option<Scalar<'a>>,
+    #[serde(default)]
+    weights: Option<serde_json::Value>,
+    #[serde(borrow, default)]
+    probe: Scalar<'a>,
+    #[serde(borrow, default)]
+    probe_ports: Option<List<'a>>,
 }
 
 /// Reads the body of a write to `name`; empty for a DELETE of everything there.
@@ -300,9 +328,14 @@ fn changes(
         name,
         user: user.clone(),
         change,
+        settings: Settings::default(),
         place: String::new(),
     };
     fields::check_filled(&body)?;
+    let asked = settings::Asked::take(&mut body);
+    if method == Method::Delete {
+        asked.refuse("is not for DELETE")?;
+    }
     let Some(rtype) = std::mem::take(&mut body.rtype).filled_text("type")? else {
         if method == Method::Delete && fields::is_empty(&body) && ttl.is_none() {
             return Ok(vec![at(name, Change::RemoveAll)]);
@@ -313,6 +346,7 @@ fn changes(
         ));
     };
     let rtype = fields::rtype(&rtype)?;
+    asked.check_type(rtype)?;
     if method == Method::Update && body.update.is_some() {
         let update = body.update.take();
         fields::no_records(&body, "update says which records change")?;
@@ -321,7 +355,12 @@ fn changes(
             return renamed_aliases(zones, &name, update, ttl, at);
         }
         let pairs = fields::pairs(rtype, update)?;
-        return Ok(vec![at(name, Change::Update { rtype, pairs, ttl })]);
+        let change = Change::Update { rtype, pairs, ttl };
+        let settings = asked.read(method, rtype, &[])?;
+        return Ok(vec![NameChange {
+            settings,
+            ..at(name, change)
+        }]);
     }
     if body.update.is_some() {
         return Err(RequestError::new("update", "is for PUT only"));
@@ -335,8 +374,16 @@ fn changes(
         let target = Rdata::cname(&name);
         return Ok(vec![at(alias, with_records(method, rtype, target, ttl)?)]);
     }
-    let change = of_records(method, rtype, ttl, body)?;
-    Ok(vec![at(name, change)])
+    let change = of_records(method, rtype, ttl, body, asked.is_empty())?;
+    let records = match &change {
+        Change::Add { records, .. } | Change::Replace { records, .. } => &records[..],
+        _ => &[],
+    };
+    let settings = asked.read(method, rtype, records)?;
+    Ok(vec![NameChange {
+        settings,
+        ..at(name, change)
+    }])
 }
 
 /// What is asked of the records of one type at one name.
@@ -345,6 +392,7 @@ fn of_records(
     rtype: RecordType,
     ttl: Option<u32>,
     body: Body<'_>,
+    no_settings: bool,
 ) -> Result<Change, RequestError> {
     Ok(match method {
         Method::Delete => {
@@ -355,10 +403,11 @@ fn of_records(
             Change::Remove { rtype, records }
         }
         Method::Update if fields::is_empty(&body) => {
-            let ttl = ttl.ok_or_else(|| {
-                RequestError::new("update", "missing: write {\"old\":\"new\"}, records or ttl")
-            })?;
-            Change::SetTtl { rtype, ttl }
+            if ttl.is_none() && no_settings {
+                let problem = "missing: write {\"old\":\"new\"}, records, ttl or another setting";
+                return Err(RequestError::new("update", problem));
+            }
+            Change::Set { rtype, ttl }
         }
         Method::Update => {
             let records = fields::records(rtype, body)?;

@@ -42,6 +42,8 @@ struct Records<'s> {
     probe: Option<&'s Wish>,
     /// By owner, in octets, and type.
     rrsets: BTreeMap<(Box<[u8]>, RecordType), Gathered>,
+    /// The topology zones of addresses.
+    zones: BTreeMap<IpAddr, &'s str>,
 }
 
 /// The bundle of an object; none when it has no names.
@@ -169,11 +171,11 @@ fn service(settings: &Settings, service: &ServiceState, namespace: &str, name: &
     records.encode(&[], &[])
 }
 
-fn slice(
-    settings: &Settings,
+fn slice<'s>(
+    settings: &'s Settings,
     state: &NamespaceState,
     namespace: &str,
-    slice: &SliceState,
+    slice: &'s SliceState,
 ) -> Value {
     let of = &slice.endpoints_of;
     let service = of.service.as_deref();
@@ -187,6 +189,7 @@ fn slice(
     let mut records = Records::new(settings, service.map(|(_, service)| service));
     if let Some((name, service)) = service {
         let counted = || slice.counted(service.publish_not_ready);
+        records.place(counted());
         for (place, zone) in settings.zones.iter().enumerate() {
             if let Some(owner) = names::service(name, namespace, zone) {
                 for endpoint in counted() {
@@ -201,6 +204,9 @@ fn slice(
         }
     }
     let imported = |zone| names::service(import?, namespace, zone);
+    if import.is_some() {
+        records.place(slice.counted(false));
+    }
     for owner in settings.clusterset_zones.iter().filter_map(imported) {
         for endpoint in slice.counted(false) {
             let cluster = of.cluster.as_deref();
@@ -249,6 +255,19 @@ impl<'s> Records<'s> {
             policy: service.and_then(|service| service.policy),
             probe: service.and_then(|service| service.probe.as_ref()),
             rrsets: BTreeMap::new(),
+            zones: BTreeMap::new(),
+        }
+    }
+
+    /// Notes where endpoints are; of an address in several zones, the first one.
+    fn place(&mut self, endpoints: impl Iterator<Item = &'s Endpoint>) {
+        for endpoint in endpoints {
+            let Some(zone) = endpoint.zone.as_deref() else {
+                continue;
+            };
+            for address in &endpoint.addresses {
+                self.zones.entry(*address).or_insert(zone);
+            }
         }
     }
 
@@ -361,15 +380,22 @@ impl<'s> Records<'s> {
                 rtype,
                 ttl,
                 rdata: rdata.collect(),
+                weights: Vec::new(),
             }
         });
         let rrsets: Vec<Rrset> = rrsets.collect();
+        let mut zones: BTreeMap<&str, Vec<IpAddr>> = BTreeMap::new();
+        for (address, zone) in self.zones {
+            zones.entry(zone).or_default().push(address);
+        }
+        let zones: Vec<(&str, Vec<IpAddr>)> = zones.into_iter().collect();
         bundle::encode(&Bundle {
             policy: self.policy,
             names: exist,
             address_names,
             pointers_given: true,
             probe: self.probe,
+            zones: &zones,
             rrsets: &rrsets,
             ..Bundle::default()
         })

@@ -312,6 +312,11 @@ pub(super) fn slice(object: &EndpointSlice, settings: &Settings) -> (SliceState,
                 .filter(|name| !name.is_empty())
                 .or(pod.filter(|_| settings.endpoint_pod_names))
                 .map(String::into_boxed_str),
+            zone: endpoint
+                .zone
+                .clone()
+                .filter(|zone| !zone.is_empty())
+                .map(String::into_boxed_str),
         });
     }
     let annotations = object.metadata.annotations.as_ref();

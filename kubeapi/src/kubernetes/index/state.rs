@@ -110,6 +110,8 @@ pub(super) struct Endpoint {
     pub(super) ready: bool,
     /// Its name below the service; none: its address with dashes.
     pub(super) hostname: Option<Box<str>>,
+    /// The topology zone that it is in.
+    pub(super) zone: Option<Box<str>>,
 }
 
 /// A port of a Service or of its endpoints.

@@ -127,6 +127,9 @@ fn push_bundle(shown: &mut String, value: &[u8]) {
     for one in list("address_names") {
         *shown += &format!("  {} {} addresses\n", text(&one["name"]), one["ttl"]);
     }
+    for (zone, addresses) in bundle["zones"].as_object().into_iter().flatten() {
+        *shown += &format!("  {zone} {addresses}\n");
+    }
     for rrset in list("rrsets") {
         for rdata in rrset["rdata"].as_array().expect("a list") {
             let [name, rtype, rdata] = [&rrset["name"], &rrset["type"], rdata].map(text);

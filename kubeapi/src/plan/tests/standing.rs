@@ -1,5 +1,7 @@
 //! What stands already and must not be harmed: owners, neighbours, values of other programs.
 
+use containerdns_schema::rest::State;
+
 use super::*;
 
 #[test]
@@ -267,18 +269,16 @@ fn large_states_are_told_by_their_difference() {
         let mut records: Vec<String> = (0..100).map(|n| format!("10.0.0.{n}")).collect();
         records.push(format!("10.0.1.{last}"));
         records.sort_unstable();
-        (Some(30), None, records)
+        State {
+            records,
+            weights: BTreeMap::from([("10.0.0.7".into(), last), ("10.0.0.8".into(), 1)]),
+            ..State::default()
+        }
     };
-    let state = told_state(&state(1), &state(2));
+    let state = difference::told(&state(1), Some(&state(2)));
     assert_eq!(
         (state.records, state.omitted),
-        (vec!["10.0.1.1".into()], 100)
+        (vec!["10.0.0.7".into(), "10.0.1.1".into()], 99)
     );
-}
-
-fn told_state(
-    state: &(Option<u32>, Option<String>, Vec<String>),
-    other: &(Option<u32>, Option<String>, Vec<String>),
-) -> State {
-    super::super::told(state, Some(other))
+    assert_eq!(state.weights, BTreeMap::from([("10.0.0.7".into(), 1)]));
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{PRIORITY_DEFAULT, decode};
-use crate::format::{self, EncodeError, KeyValue, VALUE_LEN_MAX, key};
+use crate::format::{self, AnswerPolicy, EncodeError, KeyValue, VALUE_LEN_MAX, key};
 use crate::name::{Name, NameError};
 use crate::rdata::RdataError;
 use crate::record::{Record, RecordType};
@@ -17,6 +17,10 @@ pub struct Fields<'a> {
     pub cluster: Option<&'a str>,
     /// Who may change it.
     pub user: Option<&'a str>,
+    /// How answers are chosen at the owner.
+    pub policy: Option<AnswerPolicy>,
+    /// How often it is chosen beside others, for addresses; SRV has its own.
+    pub weight: Option<u16>,
 }
 
 /// One backend of a service.
@@ -78,6 +82,8 @@ struct Written<'a> {
     cluster: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
 }
 
 /// Writes one record as one key.
@@ -105,6 +111,7 @@ pub fn encode(
         ttl: *ttl,
         cluster: fields.cluster,
         user: fields.user,
+        policy: fields.policy.map(AnswerPolicy::as_str),
         ..Written::default()
     };
     let mut labels: Vec<&[u8]> = owner.labels().collect();
@@ -118,13 +125,12 @@ pub fn encode(
     let id;
     match *rtype {
         RecordType::A | RecordType::AAAA => {
-            let address = rdata
-                .as_ip(*rtype)
-                .ok_or_else(|| wrong_rdata(*rtype))?
-                .to_string();
+            let address = rdata.as_ip(*rtype).ok_or_else(|| wrong_rdata(*rtype))?;
+            let address = address.to_string();
             id = key::record_id(&address);
             labels.insert(0, id.as_bytes());
             written.host = Some(address);
+            written.weight = fields.weight;
         }
         RecordType::SRV => {
             id = key::record_id(&rdata.to_text(*rtype));
@@ -226,6 +232,7 @@ pub fn encode_backend(
         weight: Some(weight),
         cluster: fields.cluster,
         user: fields.user,
+        policy: fields.policy.map(AnswerPolicy::as_str),
         ..Written::default()
     };
     let target = backend.target(owner);

@@ -106,6 +106,7 @@ proptest! {
             rtype: record.rtype,
             ttl: record.ttl,
             rdata: vec![record.rdata.clone()],
+            weights: Vec::new(),
         }).collect();
         let key = bundle::key("/k", "c", Kind::Pods, "ns", "web");
         let value = bundle::encode(&Bundle { rrsets: &rrsets, ..Bundle::default() }).unwrap();

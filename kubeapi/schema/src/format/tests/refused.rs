@@ -171,6 +171,11 @@ fn bundle_values() {
             &rrset(r#""name":"a","type":"A","rdata":["10.0.0.1","b"]"#),
             &rrset(r#""name":"a","type":"A","rdata":[1]"#),
             &rrset(r#""name":"a","type":"A","ttl":-5,"rdata":["10.0.0.1"]"#),
+            r#"{"v":1,"rrsets":[],"zones":["10.0.0.1"]}"#,
+            r#"{"v":1,"rrsets":[],"zones":"zone-a"}"#,
+            r#"{"v":1,"rrsets":[],"zones":{"zone-a":["10.0.0.1","10.0.0"]}}"#,
+            r#"{"v":1,"rrsets":[],"zones":{"zone-a":{"10.0.0.1":1}}}"#,
+            r#"{"v":1,"rrsets":[],"zones":{"a":["10.0.0.1"],"b":["10.0.0.1"]}}"#,
         ],
         expect![[r#"
             error: v: missing, write 1
@@ -189,6 +194,13 @@ fn bundle_values() {
             error: rrsets[0].rdata[1]: A: `b` is not an IPv4 address
             error: rrsets[0].rdata[0]: 1 is not a string in presentation format
             error: rrsets[0].ttl: -5 is not a whole number from 0 to 2147483647
+            error: zones: an array is not an object with a list of addresses for each
+            zone
+            error: zones: "zone-a" is not an object with a list of addresses for each
+            zone
+            error: zones.zone-a[1]: "10.0.0" is no IP address
+            error: zones.zone-a[0]: an object is not a string
+            error: zones.b[0]: 10.0.0.1 is there twice, an address is in one zone
         "#]],
     );
 }

@@ -14,6 +14,7 @@ fn written(owner: &str, rtype: RecordType, rdata: &str, ttl: Option<u32>) -> Str
     let fields = Fields {
         cluster: Some("k1"),
         user: Some("u"),
+        ..Fields::default()
     };
     match containerdns::encode("/containerdns/", &zones(), &record, fields) {
         Ok(KeyValue { key, value }) => {

@@ -77,7 +77,7 @@ fn told(change: &NameChange) -> String {
             let pairs: Vec<_> = pairs.iter().map(pair).collect();
             format!("update {rtype} {} ttl {ttl:?}", pairs.join(", "))
         }
-        Change::SetTtl { rtype, ttl } => format!("ttl {rtype} {ttl}"),
+        Change::Set { rtype, ttl } => format!("set {rtype} ttl {ttl:?}"),
         Change::Remove { rtype, records } if records.is_empty() => format!("remove all {rtype}"),
         Change::Remove { rtype, records } => {
             let records: Vec<_> = records.iter().map(selector(*rtype)).collect();
@@ -87,7 +87,31 @@ fn told(change: &NameChange) -> String {
     };
     let user = change.user.as_ref().map(|user| format!(" for {user}"));
     let (place, user) = (&change.place, user.unwrap_or_default());
-    format!("{place}{}: {what}{user}\n", change.name)
+    let settings = told_settings(&change.settings);
+    format!("{place}{}: {what}{user}{settings}\n", change.name)
+}
+
+fn told_settings(settings: &Settings) -> String {
+    let Settings {
+        policy,
+        weights,
+        probe,
+        probe_ports,
+    } = settings;
+    let mut told = String::new();
+    if let Some(policy) = policy {
+        told += &format!(" policy {policy:?}");
+    }
+    for (address, weight) in weights {
+        told += &format!(" weight {address} {weight:?}");
+    }
+    if let Some(probe) = probe {
+        told += &format!(" probe {}", serde_json::json!(probe));
+    }
+    if let Some(ports) = probe_ports {
+        told += &format!(" at {ports:?}");
+    }
+    told
 }
 
 fn check(requests: &[&str], expected: Expect) {
@@ -159,7 +183,7 @@ fn bodies_beyond_the_original() {
             w.a.test.: add CNAME other.test. ttl None
             w.a.test.: add MX 10 mx.a.test. ttl None
             w.a.test.: replace A 10.0.0.1 ttl Some(5)
-            w.a.test.: ttl A 5
+            w.a.test.: set A ttl Some(5)
             w.a.test.: update SRV backend 10.0.0.1 Some(80) -> backend 10.0.0.1 81 ttl None
             w.a.test.: update TXT "41" -> "42" ttl None
             w.a.test.: remove all AAAA
@@ -201,7 +225,7 @@ fn what_makes_no_sense_is_named() {
             body: EOF while parsing an object at line 1 column 1
             name: w.c.test. lies in none of the zones a.test., b.test., 10.in-addr.arpa.
             type: missing: write A, AAAA, CNAME ...
-            body: unknown field `typ`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update` at line 1 column 6
+            body: unknown field `typ`, expected one of `name`, `method`, `type`, `ips`, `ports`, `alias`, `text`, `mailHost`, `mailPriority`, `nsHost`, `host`, `records`, `ttl`, `user`, `update`, `policy`, `weights`, `probe`, `probe_ports` at line 1 column 6
             type: 5 is not a string
             type: `B` is no record type: write a mnemonic such as AAAA, or TYPE and its number
             type: ANY is a type of queries, no record has it
@@ -257,7 +281,7 @@ fn what_fits_no_method_is_named() {
             records[0]: CAA: `x` is not a number up to 255
             alias: missing for type CNAME
             alias: x.c.test. lies in none of the zones a.test., b.test., 10.in-addr.arpa.
-            update: missing: write {"old":"new"}, records or ttl
+            update: missing: write {"old":"new"}, records, ttl or another setting
             update: write an object of {"old":"new"} pairs
             update["10.0.0.1"]: 5 is not a string
             update["x"]: A: `x` is not an IPv4 address
@@ -273,6 +297,98 @@ fn what_fits_no_method_is_named() {
             [1].ips[0]: "x" is no IP address
             [0].name: missing: write the name to change
             [0].method: "GET" is not POST, PUT or DELETE
+        "#]],
+    );
+}
+
+#[test]
+fn settings_stand_beside_records() {
+    check(
+        &[
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"policy":"sticky"}"#,
+            r#"POST w.a.test {"type":"SRV","ips":["10.0.0.1"],"ports":[1],"policy":"default"}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"policy":null,"probe":null}"#,
+            r#"PUT w.a.test {"type":"AAAA","policy":null}"#,
+            r#"PUT w.a.test {"type":"A","ttl":5,"policy":"subset"}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1","10.0.0.2"],"weights":[0,"65535"]}"#,
+            r#"POST w.a.test {"type":"A","records":["10.0.0.1","10.0.0.2"],"weights":[5,null]}"#,
+            r#"PUT w.a.test {"type":"A","weights":{"10.0.0.1":50,"10.0.0.2":null}}"#,
+            r#"PUT w.a.test {"type":"A","update":{"10.0.0.1":"10.0.0.2"},"weights":{"10.0.0.2":5}}"#,
+            r#"POST w.a.test {"type":"AAAA","ips":["fd00::1"],"probe":"http:80/healthz"}"#,
+            r#"PUT w.a.test {"type":"A","probe":true,"probe_ports":[80,8080]}"#,
+            r#"PUT w.a.test {"type":"A","probe":"icmp","probe_ports":[]}"#,
+            r#"PUT w.a.test {"type":"A","probe":false}"#,
+            r#"[{"name":"w","type":"A","ips":["10.0.0.1"],"policy":"weighted","weights":[3]}]"#,
+        ],
+        expect![[r#"
+            w.a.test.: add A 10.0.0.1 ttl None policy Some(Sticky)
+            w.a.test.: add SRV backend 10.0.0.1 1 ttl None policy None
+            w.a.test.: add A 10.0.0.1 ttl None
+            w.a.test.: set AAAA ttl None policy None
+            w.a.test.: set A ttl Some(5) policy Some(Subset)
+            w.a.test.: add A 10.0.0.1, 10.0.0.2 ttl None weight 10.0.0.1 Some(0) weight 10.0.0.2 Some(65535)
+            w.a.test.: add A 10.0.0.1, 10.0.0.2 ttl None weight 10.0.0.1 Some(5) weight 10.0.0.2 None
+            w.a.test.: set A ttl None weight 10.0.0.1 Some(50) weight 10.0.0.2 None
+            w.a.test.: update A 10.0.0.1 -> 10.0.0.2 ttl None weight 10.0.0.2 Some(5)
+            w.a.test.: add AAAA fd00::1 ttl None probe "http:80/healthz"
+            w.a.test.: set A ttl None probe true at [80, 8080]
+            w.a.test.: set A ttl None probe "icmp" at []
+            w.a.test.: set A ttl None probe false
+            [0]w.a.test.: add A 10.0.0.1 ttl None policy Some(Weighted) weight 10.0.0.1 Some(3)
+        "#]],
+    );
+}
+
+#[test]
+fn settings_that_make_no_sense_are_named() {
+    check(
+        &[
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"policy":"stiky"}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"policy":5}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"policy":""}"#,
+            r#"POST w.a.test {"type":"TXT","text":"x","policy":"sticky"}"#,
+            r#"POST w.a.test {"type":"CNAME","alias":"v","policy":"sticky"}"#,
+            r#"DELETE w.a.test {"policy":"sticky"}"#,
+            r#"DELETE w.a.test {"type":"A","probe":false}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"weights":[1,2]}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"weights":[65536]}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"weights":5}"#,
+            r#"PUT w.a.test {"type":"A","weights":[1]}"#,
+            r#"PUT w.a.test {"type":"A","weights":{"fd00::1":1}}"#,
+            r#"PUT w.a.test {"type":"A","weights":{"10.0.0.1":-1}}"#,
+            r#"POST w.a.test {"type":"SRV","ips":["10.0.0.1"],"ports":[1],"weights":[1]}"#,
+            r#"POST w.a.test {"type":"SRV","ips":["10.0.0.1"],"ports":[1],"probe":true}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"probe":"udp:53"}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"probe":80}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"probe":"tcp:0"}"#,
+            r#"POST w.a.test {"type":"A","ips":["10.0.0.1"],"probe_ports":[80]}"#,
+            r#"PUT w.a.test {"type":"A","probe":false,"probe_ports":[80]}"#,
+            r#"PUT w.a.test {"type":"A","probe":true,"probe_ports":[80,0]}"#,
+            r#"[{"name":"w","type":"A","ips":["10.0.0.1"],"weights":["x"]}]"#,
+        ],
+        expect![[r#"
+            policy: `stiky` is no answer policy: write rotate, random-one, sticky, subset or weighted
+            policy: 5 is not a string
+            policy: empty: write `default`, or leave it out
+            policy: is for A, AAAA and SRV only
+            policy: is for A, AAAA and SRV only
+            policy: is not for DELETE
+            probe: is not for DELETE
+            weights: 2 for 1 records: write one an address
+            weights[0]: 65536 is not a whole number from 0 to 65535
+            weights: write a list, or an object of {"address":weight}
+            weights: a list is for records beside it: write {"address":weight}
+            weights["fd00::1"]: "fd00::1" is no address of type A
+            weights["10.0.0.1"]: -1 is not a whole number from 0 to 65535
+            weights: is for A and AAAA only: an SRV record has its own, write records
+            probe: is for A and AAAA only
+            probe: `udp` is no way to probe; write tcp, icmp, http, https or grpc
+            probe: 80 is not true, false or a way to probe such as "tcp:8080"
+            probe: `0` is no port; write a number from 1 to 65535
+            probe_ports: is for `probe`: write that, too
+            probe_ports: is for `probe`: write that, too
+            probe_ports[1]: write a port from 1 to 65535
+            [0].weights[0]: "x" is not a whole number from 0 to 65535
         "#]],
     );
 }

@@ -147,6 +147,59 @@ fn an_endpoint_whose_pod_has_no_label_for_a_name_is_called_by_address() {
 }
 
 #[test]
+fn zones_of_endpoints_are_told() {
+    check(
+        &[
+            headless(),
+            slice(
+                "db-a",
+                "db",
+                "",
+                "10.1.0.9 name=n zone=b, 10.1.0.1 name=n zone=a, 10.1.0.2 name=n, \
+                 10.1.0.3 name=n zone=a, 10.1.0.4 name=n zone=b notready, 10.1.0.3 name=n zone=b",
+            ),
+            slice("web-a", "web", "", "10.1.0.5 zone=a"),
+            service("web", "10.96.0.1", ""),
+        ],
+        expect![[r#"
+            endpointslices/prod/db-a
+              a ["10.1.0.1","10.1.0.3"]
+              b ["10.1.0.9"]
+              1.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              2.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              3.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              9.0.1.10.in-addr.arpa. 5 PTR n.db.prod.svc.z.test.
+              n.db.prod.svc.z.test. 5 A 10.1.0.1
+              n.db.prod.svc.z.test. 5 A 10.1.0.2
+              n.db.prod.svc.z.test. 5 A 10.1.0.3
+              n.db.prod.svc.z.test. 5 A 10.1.0.9
+              db.prod.svc.z.test. 5 A 10.1.0.1
+              db.prod.svc.z.test. 5 A 10.1.0.2
+              db.prod.svc.z.test. 5 A 10.1.0.3
+              db.prod.svc.z.test. 5 A 10.1.0.9
+            services/prod/web
+              1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
+              web.prod.svc.z.test. 5 A 10.96.0.1
+        "#]],
+    );
+    let mut open = headless();
+    open["spec"]["publishNotReadyAddresses"] = true.into();
+    check(
+        &[
+            open,
+            slice("db-a", "db", "", "fd00:1::4 name=n zone=b notready"),
+        ],
+        expect![[r#"
+            endpointslices/prod/db-a
+              b ["fd00:1::4"]
+              4.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa. 5 PTR n.db.prod.svc.z.test.
+              n.db.prod.svc.z.test. 5 AAAA fd00:1::4
+              db.prod.svc.z.test. 5 AAAA fd00:1::4
+        "#]],
+    );
+}
+
+#[test]
 fn ports_are_those_of_the_slice() {
     check(
         &[

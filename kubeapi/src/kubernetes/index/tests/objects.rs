@@ -49,7 +49,7 @@ pub(in crate::kubernetes) fn alias(path: &str, target: &str) -> Value {
 }
 
 /// An EndpointSlice of a service; endpoints are separated by commas, each is addresses and
-/// `name=HOSTNAME`, `pod=POD`, `ready` or `notready`.
+/// `name=HOSTNAME`, `pod=POD`, `zone=ZONE`, `ready` or `notready`.
 pub(in crate::kubernetes) fn slice(path: &str, of: &str, ports: &str, endpoints: &str) -> Value {
     let mut metadata = metadata(path);
     metadata["labels"] = json!({"kubernetes.io/service-name": of});
@@ -142,6 +142,7 @@ fn endpoint(text: &str) -> Value {
         match word.split_once('=').unwrap_or((word, "")) {
             ("name", name) => object["hostname"] = name.into(),
             ("pod", name) => object["targetRef"] = json!({"kind": "Pod", "name": name}),
+            ("zone", name) => object["zone"] = name.into(),
             ("ready", "") => object["conditions"] = json!({"ready": true}),
             ("notready", "") => object["conditions"] = json!({"ready": false}),
             _ => object["addresses"]

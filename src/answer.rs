@@ -9,8 +9,10 @@
 use std::net::IpAddr;
 
 use crate::index::Index;
-use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset, ZoneId, Zones, rtype};
+use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset, ViewId, ZoneId, Zones, rtype};
 use crate::wire::{self, LowerName};
+
+mod overlay;
 
 /// CNAMEs followed at most; a longer chain ends there as if its last target were not ours.
 pub const CHAIN_MAX: usize = 16;
@@ -20,8 +22,10 @@ const ANY_LEN_MAX: usize = 400;
 /// Everything a core decides from.
 #[derive(Debug)]
 pub struct Tables {
-    /// Owner name to node.
+    /// Owner name to node: what everybody finds.
     pub index: Index,
+    /// What clients of each view find before that.
+    pub views: Box<[Index]>,
     /// The zones.
     pub zones: Zones,
     /// The store's revision, whose low 32 bits are every zone's serial.
@@ -73,20 +77,22 @@ impl<'t> Decision<'t> {
     }
 }
 
-/// Decides on `qtype` at `name`. `scratch` is used for wildcard and target names.
+/// Decides on `qtype` at `name` for a client of `view`. `scratch` is used for wildcard and target
+/// names.
 pub fn decide<'t>(
     tables: &'t Tables,
+    view: Option<ViewId>,
     name: &LowerName,
     qtype: u16,
     scratch: &mut LowerName,
 ) -> Decision<'t> {
-    let end = find(tables, name, qtype, scratch);
+    let end = find(tables, view, name, qtype, scratch);
     let decision = Decision {
         aliases: [None; CHAIN_MAX],
         end,
     };
     if matches!(end, Found::Alias(_)) {
-        return follow(tables, decision, name, qtype, scratch);
+        return follow(tables, view, decision, name, qtype, scratch);
     }
     decision
 }
@@ -94,6 +100,7 @@ pub fn decide<'t>(
 #[cold]
 fn follow<'t>(
     tables: &'t Tables,
+    view: Option<ViewId>,
     mut decision: Decision<'t>,
     name: &LowerName,
     qtype: u16,
@@ -113,7 +120,7 @@ fn follow<'t>(
             return decision;
         }
         owner.copy_from(target);
-        decision.end = find(tables, &owner, qtype, scratch);
+        decision.end = find(tables, view, &owner, qtype, scratch);
     }
     if matches!(decision.end, Found::Alias(_)) {
         decision.end = Found::Outside;
@@ -128,13 +135,15 @@ fn target_of(alias: &RRset) -> &[u8] {
 /// What there is at `name`, CNAMEs not followed.
 fn find<'t>(
     tables: &'t Tables,
+    view: Option<ViewId>,
     name: &LowerName,
     qtype: u16,
     scratch: &mut LowerName,
 ) -> Found<'t> {
-    match tables.index.get(name.hash(), name.octets()) {
-        Some(node) => at_node(tables, node, qtype),
-        None => without_node(tables, name, qtype, scratch),
+    match (tables.node(view, name.hash(), name.octets()), view) {
+        (Some(node), _) => at_node(tables, node, qtype),
+        (None, None) => without_node(tables, name, qtype, scratch),
+        (None, Some(view)) => overlay::without_node(tables, view, name, qtype, scratch),
     }
 }
 
@@ -155,6 +164,14 @@ fn at_node<'t>(tables: &'t Tables, node: &'t Node, qtype: u16) -> Found<'t> {
     }
     if qtype == rtype::ANY {
         return any(tables, node);
+    }
+    if node.kind == Kind::Apex
+        && qtype == rtype::NS
+        && let Some(apex) = tables.index.get(node.hash, &node.owner)
+        && let Some(servers) = apex.rrset(rtype::NS)
+    {
+        // The view of an apex has none.
+        return Found::RRset(servers);
     }
     match node.rrset(rtype::CNAME) {
         Some(alias) => Found::Alias(alias),
@@ -180,23 +197,14 @@ fn without_node<'t>(
     qtype: u16,
     scratch: &mut LowerName,
 ) -> Found<'t> {
-    let Some(encloser) = closest_encloser(&tables.index, name) else {
+    let Some(encloser) = closest_encloser(tables, None, name) else {
         return Found::Outside;
     };
     if encloser.kind == Kind::Cut {
         return Found::Referral(encloser);
     }
-    if let Some(ttl_s) = encloser.address_ttl_s
-        && name.labels() == wire::label_count(&encloser.owner) + 1
-        && let Some(address) = address_of_label(first_label(name.octets()))
-    {
-        return match (address, qtype) {
-            (IpAddr::V4(_), rtype::A | rtype::ANY) | (IpAddr::V6(_), rtype::AAAA | rtype::ANY) => {
-                let ttl_s = ttl_s.get();
-                Found::Address { address, ttl_s }
-            }
-            _ => Found::NoData(encloser.zone),
-        };
+    if let Some(found) = address_below(encloser, name, qtype) {
+        return found;
     }
     if !encloser.wildcard_child || !scratch.set_wildcard_of(&encloser.owner) {
         return Found::NxDomain(encloser.zone);
@@ -205,6 +213,21 @@ fn without_node<'t>(
         Some(wildcard) => at_node(tables, wildcard, qtype),
         None => Found::NxDomain(encloser.zone),
     }
+}
+
+/// What there is at `name` where it is the address of a child of `encloser`, whose children are.
+fn address_below<'t>(encloser: &Node, name: &LowerName, qtype: u16) -> Option<Found<'t>> {
+    let ttl_s = encloser.address_ttl_s?.get();
+    if name.labels() != wire::label_count(&encloser.owner) + 1 {
+        return None;
+    }
+    let address = address_of_label(first_label(name.octets()))?;
+    Some(match (address, qtype) {
+        (IpAddr::V4(_), rtype::A | rtype::ANY) | (IpAddr::V6(_), rtype::AAAA | rtype::ANY) => {
+            Found::Address { address, ttl_s }
+        }
+        _ => Found::NoData(encloser.zone),
+    })
 }
 
 fn first_label(name: &[u8]) -> &[u8] {
@@ -229,14 +252,18 @@ fn address_of_label(label: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The node of the longest existing ancestor; none when the name is in no zone of ours, for every
-/// zone has a node at its apex.
-fn closest_encloser<'t>(index: &'t Index, name: &LowerName) -> Option<&'t Node> {
-    let too_deep = name.labels().saturating_sub(index.labels_max());
+/// The node of the longest ancestor that exists for a client of `view`; none when the name is in no
+/// zone of ours, for every zone has a node at its apex.
+fn closest_encloser<'t>(
+    tables: &'t Tables,
+    view: Option<ViewId>,
+    name: &LowerName,
+) -> Option<&'t Node> {
+    let too_deep = name.labels().saturating_sub(tables.labels_max(view));
     let suffixes = wire::ancestors(name.octets())
         .skip(too_deep.max(1))
         .chain([&b"\0"[..]]);
     suffixes
         .into_iter()
-        .find_map(|suffix| index.get(wire::hash(suffix), suffix))
+        .find_map(|suffix| tables.node(view, wire::hash(suffix), suffix))
 }

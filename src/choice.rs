@@ -55,7 +55,7 @@ pub fn scope_bits(rrset: &RRset, near: &RRset, scopes: &Scopes) -> u8 {
         Policy::Sticky | Policy::Subset(_) if near.count > 1 => scopes.source,
         _ => 0,
     };
-    zone.max(source)
+    zone.max(source).max(scopes.view)
 }
 
 /// Chooses for one client.
@@ -182,6 +182,7 @@ mod tests {
             source: Ipv4Addr::from(address).into(),
             zone: None,
             scopes: None,
+            view: None,
         }
     }
 
@@ -315,6 +316,7 @@ mod tests {
         let scopes = Scopes {
             source: 24,
             zone: 16,
+            view: 0,
         };
         // How many records a client is chosen one of, and how many bits that depends on.
         let shown = |rrset: &RRset, zone: Option<TopologyZone>| {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use crate::prefixes::Prefixes;
 use crate::subnet::ClientSubnet;
+use crate::table::ViewId;
 use crate::topology::{Topology, TopologyZone};
+use crate::views::Views;
 
 /// What an answer may depend on besides its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct Client {
     pub source: IpAddr,
     /// The topology zone it is in.
     pub zone: Option<TopologyZone>,
+    /// The view that it sees; none: what everybody sees.
+    pub view: Option<ViewId>,
     /// Of a client that a forwarder asks for.
     pub scopes: Option<Scopes>,
 }
@@ -29,6 +33,8 @@ pub struct Scopes {
     pub source: u8,
     /// Its topology zone.
     pub zone: u8,
+    /// Its view.
+    pub view: u8,
 }
 
 /// What the configuration says about clients.
@@ -40,6 +46,8 @@ pub struct Clients {
     pub forwarders: Arc<Prefixes<()>>,
     /// Which topology zone they are in.
     pub topology: Arc<Topology>,
+    /// Which of them see other records.
+    pub views: Arc<Views>,
 }
 
 /// Every query comes through here: as calls of their own, these cost 7 ns for the copies of an
@@ -51,6 +59,7 @@ impl Clients {
         Client {
             source: self.sources.of(address),
             zone: self.topology.zone_of(address),
+            view: self.views.of(address),
             scopes: None,
         }
     }
@@ -74,6 +83,7 @@ impl Clients {
             scopes: Some(Scopes {
                 source: self.sources.bits(address),
                 zone: self.topology.bits(address),
+                view: self.views.bits(address),
             }),
             ..self.of(address)
         }
@@ -151,6 +161,7 @@ mod tests {
             sources: Sources::new(24, 56),
             forwarders: Arc::new(Prefixes::new([(prefix("10.9.0.53/32"), ())])),
             topology: Arc::new(Topology::new(&topology)),
+            views: Arc::new(Views::new([("v", &[prefix("10.1.2.0/24")][..])])),
         };
         let forwarder = IpAddr::from([10, 9, 0, 53]);
         assert!(clients.trusts(forwarder));
@@ -163,7 +174,8 @@ mod tests {
         assert_eq!(client.source, IpAddr::from([10, 1, 2, 0]));
         assert_eq!(client.zone, Some(clients.topology.named("a")));
         let scopes = client.scopes.unwrap();
-        assert_eq!((scopes.source, scopes.zone), (24, 16));
+        assert_eq!((scopes.source, scopes.zone, scopes.view), (24, 16, 24));
+        assert_eq!(client.view, Some(ViewId(0)));
         // The table decides by its longest prefix, however few bits were given.
         let wide = behind(&[0, 1, 8, 0, 10]);
         let scopes = wide.scopes.unwrap();
@@ -173,7 +185,8 @@ mod tests {
             v6.scopes.unwrap(),
             Scopes {
                 source: 56,
-                zone: 0
+                zone: 0,
+                view: 0
             }
         );
         let hidden = behind(&[0, 1, 0, 0]);

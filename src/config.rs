@@ -14,6 +14,7 @@ mod cpus;
 mod reader;
 mod sections;
 mod values;
+mod views;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
@@ -45,6 +46,8 @@ pub struct Config {
     pub answer: Answer,
     /// `[topology]`: zones with the prefixes of clients and addresses in them; no prefix twice.
     pub topology: Vec<(String, Vec<AddressPrefix>)>,
+    /// `[views.NAME]`, in the order of names.
+    pub views: Vec<View>,
     /// Limits of TCP.
     pub tcp: Tcp,
     /// One for each shard, in the order of their numbers; never empty, no CPU twice.
@@ -123,6 +126,17 @@ pub struct Prefix {
     pub path: String,
     /// How keys and values under it are written.
     pub format: Format,
+}
+
+/// `[views.NAME]`: records that some clients see instead of everybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// NAME.
+    pub name: String,
+    /// Whose view it is: the longest prefix of all views wins; no prefix is in two.
+    pub clients: Vec<AddressPrefix>,
+    /// Where its records are; none overlaps another prefix.
+    pub prefixes: Vec<Prefix>,
 }
 
 /// `[answer]`: how answers look.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::table::{Node, Soa, ZoneId};
+use crate::table::{Node, Soa, ViewId, ZoneId};
 
 /// Changes per delta at most: what a core applies in one turn without a query noticing.
 pub const CHANGES_PER_DELTA_MAX: usize = 256;
@@ -20,10 +20,10 @@ pub struct Delta {
 /// One change of a core's tables.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// The node is now what exists at its owner name.
-    Put(Arc<Node>),
-    /// Nothing exists at this name (lower case, on the wire) any more.
-    Remove(Arc<[u8]>),
+    /// The node is now what exists at its owner name: for everybody, or in a view.
+    Put(Option<ViewId>, Arc<Node>),
+    /// Nothing exists at this name (lower case, on the wire) any more, in the same sense.
+    Remove(Option<ViewId>, Arc<[u8]>),
     /// The zone's SOA fields are now these.
     Soa(ZoneId, Arc<Soa>),
     /// The first complete list has been sent: answers are authoritative from here on.

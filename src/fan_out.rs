@@ -1,8 +1,9 @@
 //! From the sync thread to every core: deltas over one bounded channel a core.
 //!
 //! A full channel never blocks: that core is then *behind*, and what it has yet to learn is kept as
-//! the newest change of each name, which costs at most one entry a name, until the channel has
-//! room. Other cores do not wait for it. `flush` is called on a timer while any core is behind.
+//! the newest change of each name (in each view), which costs at most one entry a name, until the
+//! channel has room. Other cores do not wait for it. `flush` is called on a timer while any core is
+//! behind.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Sender, TrySendError};
 
 use crate::delta::{CHANGES_PER_DELTA_MAX, Change, Delta};
-use crate::table::{Soa, ZoneId};
+use crate::table::{Soa, ViewId, ZoneId};
 
 /// Deltas that wait for a core at most: with 256 changes each, what one core applies in about 20
 /// ms.
@@ -32,7 +33,7 @@ pub struct Core {
 #[derive(Default)]
 struct Behind {
     revision: u64,
-    nodes: BTreeMap<Arc<[u8]>, Change>,
+    nodes: BTreeMap<(Option<ViewId>, Arc<[u8]>), Change>,
     soas: HashMap<ZoneId, Arc<Soa>>,
     ready: bool,
 }
@@ -89,12 +90,13 @@ impl Behind {
         self.revision = delta.revision;
         for change in &delta.changes {
             match change {
-                Change::Put(node) => {
-                    self.nodes
-                        .insert(Arc::from(&node.owner[..]), change.clone());
+                Change::Put(view, node) => {
+                    let owner = Arc::from(&node.owner[..]);
+                    self.nodes.insert((*view, owner), change.clone());
                 }
-                Change::Remove(owner) => {
-                    self.nodes.insert(Arc::clone(owner), change.clone());
+                Change::Remove(view, owner) => {
+                    let owner = Arc::clone(owner);
+                    self.nodes.insert((*view, owner), change.clone());
                 }
                 Change::Soa(zone, soa) => {
                     self.soas.insert(*zone, Arc::clone(soa));
@@ -166,26 +168,29 @@ mod tests {
     use super::*;
     use crate::table::Node;
 
-    fn put(name: u8, mark: u16) -> Change {
+    type Names = BTreeMap<(Option<ViewId>, Vec<u8>), u16>;
+
+    fn put(view: Option<ViewId>, name: u8, mark: u16) -> Change {
         let node = Node::empty(Box::from([1, name, 0]));
-        Change::Put(Arc::new(Node {
+        let node = Arc::new(Node {
             zone: ZoneId(mark),
             ..node
-        }))
+        });
+        Change::Put(view, node)
     }
 
-    fn held(deltas: impl Iterator<Item = Arc<Delta>>) -> (BTreeMap<Vec<u8>, u16>, u64, bool) {
+    fn held(deltas: impl Iterator<Item = Arc<Delta>>) -> (Names, u64, bool) {
         let (mut names, mut revision, mut ready) = (BTreeMap::new(), 0, false);
         for delta in deltas {
             assert!(!delta.changes.is_empty() && delta.changes.len() <= CHANGES_PER_DELTA_MAX + 1);
             revision = delta.revision;
             for change in &delta.changes {
                 match change {
-                    Change::Put(node) => {
-                        names.insert(node.owner.to_vec(), node.zone.0);
+                    Change::Put(view, node) => {
+                        names.insert((*view, node.owner.to_vec()), node.zone.0);
                     }
-                    Change::Remove(owner) => {
-                        names.remove(&owner[..]);
+                    Change::Remove(view, owner) => {
+                        names.remove(&(*view, owner.to_vec()));
                     }
                     Change::Ready => ready = true,
                     Change::Soa(..) => {}
@@ -203,9 +208,11 @@ mod tests {
         let mut fan_out = FanOut::new(cores.into());
         for round in 0..1_000u16 {
             let name = (round % 100) as u8;
+            // The same names for everybody and in two views: each keeps its own.
+            let view = [None, Some(ViewId(0)), Some(ViewId(1))][usize::from(round / 100 % 3)];
             let change = match round % 7 {
-                0 => Change::Remove(Arc::from([1, name, 0])),
-                _ => put(name, round),
+                0 => Change::Remove(view, Arc::from([1, name, 0])),
+                _ => put(view, name, round),
             };
             let revision = u64::from(round);
             fan_out.send(Delta {
@@ -226,6 +233,7 @@ mod tests {
         assert!(told.len() < 10, "merged: {}", told.len());
         let (slow, fast) = (held(told.into_iter()), held(fast_end.try_iter()));
         assert_eq!(slow, fast);
+        assert!(fast.0.keys().any(|(view, _)| *view == Some(ViewId(1))));
         assert!(fast.2 && fast.1 == 1_000);
     }
 }

@@ -31,5 +31,6 @@ pub mod table;
 pub mod tcp;
 pub mod topology;
 pub mod udp;
+pub mod views;
 pub mod wire;
 pub mod world;

@@ -7,6 +7,10 @@
 //! while it has records or a name below it, which is how empty non-terminals come and go. Names at
 //! and below a zone cut are kept but compiled to nothing, so that removing the cut brings them
 //! back.
+//!
+//! Each view has a tree of its own, which holds nothing but what its own keys contribute: what its
+//! clients see of the rest is decided where they ask (`answer`). All else is one: keys, health,
+//! counts. So whatever keeps names from going keeps those of views, too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -17,7 +21,7 @@ use containerdns_schema::format::{Contribution, Group};
 use containerdns_schema::name::Name;
 
 use crate::delta::Change;
-use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
+use crate::table::{Policy, Soa, ViewId, Zone, ZoneId, Zones};
 use crate::topology::{Topology, TopologyZone};
 
 mod backends;
@@ -49,6 +53,8 @@ pub struct ModelSettings {
     pub zones: Zones,
     /// Which of them get PTR records from the addresses of all the others.
     pub reverse: HashSet<ZoneId>,
+    /// How many views there are.
+    pub views: usize,
     /// TTL of records without one.
     pub ttl_default_s: u32,
     /// Records of a subset, where the policy is that.
@@ -77,8 +83,10 @@ pub struct Stamp {
 /// What a store key says.
 #[derive(Debug)]
 pub enum Adds {
-    /// Records.
+    /// Records for everybody.
     Records(Contribution),
+    /// Records for the clients of a view.
+    ViewRecords(ViewId, Contribution),
     /// What is said of the backend with this address.
     Health(IpAddr, Word),
     /// A prober lives.
@@ -96,11 +104,12 @@ pub struct Model {
     name_policies: HashMap<Vec<u8>, Policy>,
     keys: HashMap<Arc<[u8]>, Key>,
     next_key: u64,
-    names: BTreeMap<Arc<[u8]>, NameId>,
+    /// For everybody, and then one for each view: see [`place_of`].
+    trees: Vec<Tree>,
     states: Vec<State>,
     free: Vec<NameId>,
     dirty: Vec<NameId>,
-    removed: Vec<Arc<[u8]>>,
+    removed: Vec<(Option<ViewId>, Arc<[u8]>)>,
     backends: Backends,
     /// Which names hold an address, to find them when its health changes.
     holders: BTreeSet<(IpAddr, NameId)>,
@@ -115,7 +124,7 @@ pub struct Model {
 /// Sizes and oddities of the model, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Names with records.
+    /// Names for everybody: those with records, and those between them and their apex.
     pub names: usize,
     /// Keys read.
     pub keys: usize,
@@ -131,10 +140,20 @@ pub struct Counts {
     pub records_outside: u64,
     /// Records refused because [`NAMES_MAX`] names exist, since the start.
     pub records_refused: u64,
+    /// SOA, NS and DS records of views, which are left out, seen since the start.
+    pub records_left_out: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct NameId(u32);
+
+/// Canonical key to name.
+type Tree = BTreeMap<Arc<[u8]>, NameId>;
+
+/// The place of a view's tree.
+fn place_of(view: Option<ViewId>) -> usize {
+    view.map_or(0, |ViewId(place)| 1 + usize::from(place))
+}
 
 /// What a key says that holds no records.
 #[derive(Debug)]
@@ -160,6 +179,7 @@ struct Key {
 struct State {
     canonical: Arc<[u8]>,
     parent: Option<NameId>,
+    view: Option<ViewId>,
     zone: ZoneId,
     apex: bool,
     children: u32,
@@ -210,7 +230,7 @@ impl Model {
             apexes,
             keys: HashMap::new(),
             next_key: 1,
-            names: BTreeMap::new(),
+            trees: vec![Tree::new(); 1 + settings.views],
             states: Vec::new(),
             free: Vec::new(),
             dirty: Vec::new(),
@@ -228,7 +248,7 @@ impl Model {
         };
         for place in 0..model.apexes.len() {
             let apex = model.apexes[place].clone();
-            let id = model.create(&apex, ZoneId(place as u16));
+            let id = model.create(None, &apex, ZoneId(place as u16));
             model.mark(id);
         }
         model.join_zones();
@@ -280,7 +300,10 @@ impl Model {
             state.health = None;
             match adds {
                 Adds::Records(contribution) => {
-                    state.owners = self.attach(state.id, contribution);
+                    state.owners = self.attach(None, state.id, contribution);
+                }
+                Adds::ViewRecords(view, contribution) => {
+                    state.owners = self.attach(Some(view), state.id, contribution);
                 }
                 Adds::Health(address, word) => {
                     state.health = Some(Said::Backend(address));
@@ -316,37 +339,38 @@ impl Model {
         unlisted.map(|(name, _)| Arc::clone(name)).collect()
     }
 
-    /// Names that would have no record left without `keys`, and names with records in all.
-    pub fn names_only_from(&self, keys: &[Arc<[u8]>]) -> (usize, usize) {
+    /// For everybody and then for each view: names that would have no record left without `keys`,
+    /// and names with records in all.
+    pub fn names_only_from(&self, keys: &[Arc<[u8]>]) -> Vec<(usize, usize)> {
         if keys.is_empty() {
-            return (0, self.names.len());
+            return Vec::new();
         }
         let ids: HashSet<u64> = keys
             .iter()
             .filter_map(|key| self.keys.get(key))
             .map(|key| key.id)
             .collect();
-        let named = self
-            .names
-            .values()
-            .map(|id| &self.states[id.0 as usize].records);
-        let named = named.filter(|records| !records.is_empty());
-        named.fold((0, 0), |(lost, all), records| {
-            let goes = records.iter().all(|record| ids.contains(&record.key));
-            (lost + usize::from(goes), all + 1)
-        })
+        let counted = self.trees.iter().map(|tree| {
+            let named = tree.values().map(|id| &self.states[id.0 as usize].records);
+            let named = named.filter(|records| !records.is_empty());
+            named.fold((0, 0), |(lost, all), records| {
+                let goes = records.iter().all(|record| ids.contains(&record.key));
+                (lost + usize::from(goes), all + 1)
+            })
+        });
+        counted.collect()
     }
 
     /// Compiles up to `max` changed names. Call again until nothing comes.
     pub fn take_changes(&mut self, max: usize) -> Vec<Change> {
         let mut changes = Vec::new();
         while changes.len() < max {
-            if let Some(name) = self.removed.pop() {
+            if let Some((view, name)) = self.removed.pop() {
                 // It came back meanwhile: a core must not be without it for even one delta.
-                if self.names.contains_key(&name) {
+                if self.tree(view).contains_key(&name) {
                     continue;
                 }
-                changes.push(Change::Remove(canonical::to_wire(&name).into()));
+                changes.push(Change::Remove(view, canonical::to_wire(&name).into()));
                 continue;
             }
             let Some(id) = self.dirty.pop() else { break };
@@ -360,13 +384,18 @@ impl Model {
     /// Sizes and oddities.
     pub fn counts(&self) -> Counts {
         Counts {
-            names: self.names.len(),
+            names: self.trees[0].len(),
             keys: self.keys.len(),
             conflicts: self.conflicts.len(),
             backends_down: self.backends.len(),
             failed_open: self.failed_open.len(),
             ..self.counts
         }
+    }
+
+    /// Names of each view.
+    pub fn names_in_views(&self) -> impl Iterator<Item = usize> {
+        self.trees.iter().skip(1).map(BTreeMap::len)
     }
 
     /// Probers that call backends down although they have no key, and whose word still counts.
@@ -394,6 +423,14 @@ impl Model {
                 self.mark(id);
             }
         }
+    }
+
+    fn tree(&self, view: Option<ViewId>) -> &Tree {
+        &self.trees[place_of(view)]
+    }
+
+    fn tree_mut(&mut self, view: Option<ViewId>) -> &mut Tree {
+        &mut self.trees[place_of(view)]
     }
 
     /// The zone of a name: the longest apex it lies at or below.

@@ -17,10 +17,11 @@ use crate::model::ModelSettings;
 use crate::prefixes::Prefixes;
 use crate::shard::ShardOptions;
 use crate::sync::{HOLD, Routes, SyncOptions};
-use crate::table::{Policy, Soa, Zone, ZoneId, Zones};
+use crate::table::{Policy, Soa, ViewId, Zone, ZoneId, Zones};
 use crate::tcp::TcpOptions;
 use crate::tcp::limits::ConnectionLimits;
 use crate::topology::Topology;
+use crate::views::Views;
 use crate::wire;
 use crate::world::Settings;
 
@@ -58,6 +59,7 @@ impl Plan {
                 .iter()
                 .filter_map(zone_id)
                 .collect::<HashSet<_>>(),
+            views: config.views.len(),
             ttl_default_s: answer.ttl_default_s,
             subset_len: answer.subset_len,
             policy: policy(&answer.policy),
@@ -76,25 +78,12 @@ impl Plan {
         };
         let settings = Settings {
             udp_payload_max: answer.udp_payload_max,
-            clients: clients(answer, &topology),
+            clients: clients(config, &topology),
             keepalive: u16::try_from(config.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
             identity: answer.identity.clone().unwrap_or_default().into_bytes(),
             cookies: CookieSecrets::new(answer.cookie_secrets.clone(), random),
             zones,
         };
-        let prefixes = &config.store.prefixes;
-        let routes = Routes::new(
-            prefixes
-                .iter()
-                .map(|prefix| (prefix.path.clone(), prefix.format)),
-            config.store.health_prefix.clone(),
-            config
-                .zones
-                .iter()
-                .chain(&config.reverse)
-                .cloned()
-                .collect(),
-        );
         let sync = SyncOptions {
             relist: config.store.relist,
             hold: HOLD,
@@ -103,20 +92,48 @@ impl Plan {
         Plan {
             settings,
             model,
-            routes,
+            routes: routes(config),
             sync,
             shards: shards(config),
         }
     }
 }
 
+/// The views, in the order of the configuration.
+fn views(config: &Config) -> Views {
+    let views = config.views.iter();
+    Views::new(views.map(|view| (view.name.as_str(), &view.clients[..])))
+}
+
+/// Which keys are whose records.
+fn routes(config: &Config) -> Routes {
+    let given = |prefixes: &[config::Prefix]| -> Vec<_> {
+        let prefixes = prefixes.iter();
+        prefixes
+            .map(|prefix| (prefix.path.clone(), prefix.format))
+            .collect()
+    };
+    let zones = config.zones.iter().chain(&config.reverse);
+    let everybodys = Routes::new(
+        given(&config.store.prefixes),
+        config.store.health_prefix.clone(),
+        zones.cloned().collect(),
+    );
+    let views = (0..).map(ViewId).zip(&config.views);
+    views.fold(everybodys, |routes, (id, view)| {
+        routes.with_view(id, given(&view.prefixes))
+    })
+}
+
 /// What is known of clients.
-fn clients(answer: &config::Answer, topology: &Arc<Topology>) -> Clients {
+fn clients(config: &Config, topology: &Arc<Topology>) -> Clients {
+    let answer = &config.answer;
     let forwarders = answer.client_subnet_from.iter();
     Clients {
         sources: Sources::new(answer.source_bits[0], answer.source_bits[1]),
         forwarders: Arc::new(Prefixes::new(forwarders.map(|prefix| (*prefix, ())))),
         topology: Arc::clone(topology),
+        views: Arc::new(views(config)),
     }
 }
 

@@ -151,6 +151,8 @@ impl<'o> Writer<'o> {
             authoritative: true,
             truncated: false,
         };
+        // Whatever it is, clients of another view may be answered otherwise.
+        self.scope_bits = client.scopes.map_or(0, |scopes| scopes.view);
         let owner = match self.put_aliases(decision) {
             Ok(owner) => owner,
             Err(Full) => {
@@ -255,7 +257,7 @@ impl<'o> Writer<'o> {
                 continue;
             }
             done[place] = hash;
-            let Some(node) = tables.index.get(hash, target.octets()) else {
+            let Some(node) = tables.node(client.view, hash, target.octets()) else {
                 continue;
             };
             for addresses in [rtype::A, rtype::AAAA]

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use containerdns_store::embedded::EmbeddedStore;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use crate::admin::{self, AdminState, Metric};
+use crate::admin::{self, AdminState, Metric, MetricKind, Sample};
 use crate::config::{Config, StoreKind};
 use crate::counters::{self, ShardCounters};
 use crate::fan_out::{self, FanOut};
@@ -28,6 +29,7 @@ use crate::model::Model;
 use crate::plan::{self, Plan};
 use crate::shard::{self, ShardEnd, ShardError, ShardHandle};
 use crate::sync::{Sync, SyncStatus};
+use crate::views::Views;
 use crate::world::World;
 
 /// A shard beats every 100 ms; after this without a beat it hangs.
@@ -160,7 +162,7 @@ impl Server {
             let waker = shard.waker.clone();
             fan_out::Core::new(shard.deltas.clone(), Box::new(move || waker.wake()))
         });
-        let status = Arc::<SyncStatus>::default();
+        let status = Arc::new(SyncStatus::with_views(config.views.len()));
         let sync = Sync::new(
             store,
             plan.routes,
@@ -176,7 +178,10 @@ impl Server {
                 .map(|shard| Arc::clone(&shard.counters))
                 .collect(),
             started: counters::process_start(),
-            sync: Arc::new(move || sync_metrics(&status)),
+            sync: {
+                let views = Arc::clone(&plan.settings.clients.views);
+                Arc::new(move || sync_metrics(&status, &views))
+            },
         };
         tokio::spawn(admin::serve(admin, state));
         info!(?dns, admin = %bound, shards = shards.len(), "listening");
@@ -273,7 +278,7 @@ async fn hung_shard(shards: &[ShardHandle]) -> usize {
     }
 }
 
-fn sync_metrics(status: &SyncStatus) -> Vec<Metric> {
+fn sync_metrics(status: &SyncStatus, views: &Views) -> Vec<Metric> {
     let staleness = Metric::gauge(
         "containerdns_sync_staleness_seconds",
         "Time since the store was last known to answer; 0 while it does.",
@@ -286,7 +291,24 @@ fn sync_metrics(status: &SyncStatus) -> Vec<Metric> {
             false => Metric::gauge(number.name, number.help, number.value as f64),
         })
         .chain([staleness])
+        .chain(view_names(status, views))
         .collect()
+}
+
+/// How many names each view has, where there are views.
+fn view_names(status: &SyncStatus, views: &Views) -> Option<Metric> {
+    let counts = views.names().iter().zip(&status.view_names);
+    let samples = counts.map(|(view, count)| Sample {
+        labels: vec![("view", view.clone())],
+        value: count.load(Relaxed) as f64,
+    });
+    let samples: Vec<Sample> = samples.collect();
+    (!samples.is_empty()).then_some(Metric {
+        name: "containerdns_sync_view_names",
+        kind: MetricKind::Gauge,
+        help: "Names of the view, counted as names are.",
+        samples,
+    })
 }
 
 /// Random octets from the kernel.

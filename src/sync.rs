@@ -50,8 +50,6 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// A list that would remove most names is believed when another one this much later agrees.
 pub const HOLD: Duration = Duration::from_secs(30);
-/// Fewer names than this may always go; more only when at least half stay.
-const MASS_REMOVAL_MIN: usize = 100;
 /// Pages and batches in flight between a store task and the loop: 2 pages of 24 MiB.
 const IN_FLIGHT_MAX: usize = 2;
 /// How often a core that is behind is offered more.
@@ -276,12 +274,11 @@ impl Sync {
         for pair in &completed.differing {
             self.take_pair(pair, outcome.number);
         }
-        let (lost, names) = self.model.names_only_from(&completed.gone);
-        let mass_removal = self.ready && lost > MASS_REMOVAL_MIN && lost * 2 > names;
-        if mass_removal && !self.second_list_agrees() {
-            self.hold_list(lost, names);
-        } else {
-            self.take_removals(completed);
+        match completed.loses_most(&self.model) {
+            Some((lost, names)) if self.ready && !self.second_list_agrees() => {
+                self.hold_list(lost, names);
+            }
+            _ => self.take_removals(completed),
         }
         self.list_succeeded(outcome);
     }

@@ -47,6 +47,10 @@ pub const RECORD_FIXED_LEN: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ZoneId(pub u16);
 
+/// Place of a view in the configuration: records that some clients see instead of everybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ViewId(pub u8);
+
 /// What a node is in its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

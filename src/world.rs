@@ -78,11 +78,13 @@ impl World {
             }));
         }
         let zones = settings.zones.clone();
+        let views = settings.clients.views.names().len();
         let any_hinfo = [&b"\x07RFC8482\x00"[..]].into_iter();
         let any_hinfo = RRset::new(rtype::HINFO, ANY_TTL_S, Policy::Rotate, any_hinfo);
         World {
             tables: Tables {
                 index,
+                views: std::iter::repeat_with(Index::default).take(views).collect(),
                 zones,
                 revision: 0,
                 ready: false,
@@ -126,9 +128,15 @@ impl World {
     pub fn apply(&mut self, delta: &Delta) {
         for change in &delta.changes {
             match change {
-                Change::Put(node) => self.tables.index.put(Arc::clone(node)),
-                Change::Remove(owner) => {
-                    self.tables.index.remove(crate::wire::hash(owner), owner);
+                Change::Put(view, node) => {
+                    if let Some(index) = self.tables.index_mut(*view) {
+                        index.put(Arc::clone(node));
+                    }
+                }
+                Change::Remove(view, owner) => {
+                    if let Some(index) = self.tables.index_mut(*view) {
+                        index.remove(crate::wire::hash(owner), owner);
+                    }
                 }
                 Change::Soa(zone, soa) => {
                     if let Some(zone) = self.tables.zones.0.get_mut(usize::from(zone.0)) {
@@ -139,7 +147,7 @@ impl World {
             }
         }
         self.tables.revision = delta.revision;
-        self.counters.names.set(self.tables.index.len() as u64);
+        self.counters.names.set(self.tables.names() as u64);
         self.counters.revision.set(delta.revision);
         self.counters.ready.set(u64::from(self.tables.ready));
     }
@@ -213,7 +221,10 @@ impl World {
         if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
             return self.empty(asked, &reply, Rcode::Refused, out);
         }
-        let decision = answer::decide(&self.tables, &self.name, query.qtype, &mut self.scratch);
+        let clients = &self.settings.clients;
+        let client = clients.behind(asked.client, reply.subnet.as_ref());
+        let (tables, scratch) = (&self.tables, &mut self.scratch);
+        let decision = answer::decide(tables, client.view, &self.name, query.qtype, scratch);
         if matches!(decision.end, Found::Outside) && decision.aliases().next().is_none() {
             reply.error = Some(ExtendedError::NotAuthoritative);
             return self.empty(asked, &reply, Rcode::Refused, out);
@@ -232,10 +243,7 @@ impl World {
         Writer::new(asked.octets, query.question_end, out, limit, opt).finish_decision(
             &self.tables,
             &decision,
-            &self
-                .settings
-                .clients
-                .behind(asked.client, reply.subnet.as_ref()),
+            &client,
             &mut self.spread,
             opt,
         )

@@ -96,6 +96,29 @@ fn reverse_prefixes_become_zones() {
 }
 
 #[test]
+fn a_view_in_the_order_of_names() {
+    let config = good(
+        "[views.office]\nclients = ['10.9.0.0/16', 'fd00:9::/32']\n\
+         prefixes = [{ path = '/views/office/', format = 'containerdns' },\n\
+         { path = '/views/office-kube/', format = 'bundle' }]\n\
+         [views.lab]\nclients = ['10.9.8.0/24']\n\
+         prefixes = [{ path = '/views/lab/', format = 'skydns' }]",
+    );
+    let views = config.views.iter().map(|view| {
+        let clients: Vec<String> = view.clients.iter().map(ToString::to_string).collect();
+        let paths: Vec<&str> = view.prefixes.iter().map(|p| p.path.as_str()).collect();
+        (view.name.as_str(), clients.join(" "), paths.join(" "))
+    });
+    let lab = ("lab", "10.9.8.0/24".to_owned(), "/views/lab/".to_owned());
+    let (clients, paths) = (
+        "10.9.0.0/16 fd00:9::/32",
+        "/views/office/ /views/office-kube/",
+    );
+    let office = ("office", clients.to_owned(), paths.to_owned());
+    assert_eq!(views.collect::<Vec<_>>(), [lab, office]);
+}
+
+#[test]
 fn an_embedded_store() {
     let config = good("[store]\nkind = 'embedded'\ndata = '/var/lib/containerdns'");
     let data = "/var/lib/containerdns".into();

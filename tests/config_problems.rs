@@ -4,6 +4,9 @@
 use containerdns::config::Config;
 use expect_test::{Expect, expect};
 
+#[path = "config_problems/views.rs"]
+mod views;
+
 /// CPUs that the process of these cases may use.
 const CPUS: &[usize] = &[0, 1, 4];
 
@@ -30,7 +33,7 @@ fn unknown_keys() {
     check(
         "[cache]\nsize = 1",
         expect![
-            "bad.toml:1: cache: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, topology, zones"
+            "bad.toml:1: cache: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, topology, views, zones"
         ],
     );
     check(
@@ -426,7 +429,7 @@ fn broken_toml() {
     check(
         "a = 1\na = 2\n= 3\n[tcp]\nidle_s = 0",
         expect![[r#"
-            bad.toml:1: a: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, topology, zones
+            bad.toml:1: a: unknown key; known here: answer, core, forward, listen, reverse, store, tcp, topology, views, zones
             bad.toml:2: duplicate key
             bad.toml:3: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
             bad.toml:5: tcp.idle_s: 0 is out of range; write a whole number from 1 to 3600"#]],

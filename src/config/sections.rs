@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU8;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use containerdns_schema::format::AnswerPolicy;
@@ -14,6 +15,7 @@ use super::values::{
     endpoint, file, identity, integer, key_prefix, listen_address, name, one_of, parse_name, path,
     path_to_write, reverse, seconds, secret, text, user,
 };
+use super::views;
 use super::{Answer, Config, Core, Etcd, Listen, Login, Prefix, Soa, Store, StoreKind, Tcp, Tls};
 
 /// Zones, reverse prefixes and names with a policy at most, each. Zones are tried label by label,
@@ -79,9 +81,11 @@ pub(super) fn config(root: Section<'_>, cpus: &[usize]) -> Config {
         );
     }
     forward(root.section("forward"), &zones);
+    let store = store(root.section("store"));
     Config {
         listen: listen(root.section("listen")),
-        store: store(root.section("store")),
+        views: views::views(root.section("views"), &store),
+        store,
         answer: answer(root.section("answer"), &zones, &reverse),
         topology: clients::topology(root.section("topology")),
         tcp: tcp(root.section("tcp")),
@@ -151,7 +155,7 @@ fn store(section: Section<'_>) -> Store {
                 data: data.unwrap_or_default(),
             },
         },
-        prefixes: prefixes(&section),
+        prefixes: prefixes(&section, 1..=PREFIXES_MAX, &[]).unwrap_or_else(default_prefixes),
         health_prefix: section.value(
             "health_prefix",
             Some("/containerdns/monitor/status/".to_owned()),
@@ -222,31 +226,37 @@ fn tls(section: Section<'_>) -> Option<Tls> {
     })
 }
 
-fn prefixes(store: &Section<'_>) -> Vec<Prefix> {
-    let Some(sections) = store.tables("prefixes", 1..=PREFIXES_MAX) else {
-        let defaults = [
-            ("/containerdns/", Format::ContainerDns),
-            ("/skydns/", Format::SkyDns),
-            ("/containerdns-kube/", Format::Bundle),
-        ];
-        return defaults
-            .map(|(path, format)| Prefix {
-                path: path.to_owned(),
-                format,
-            })
-            .into();
-    };
+fn default_prefixes() -> Vec<Prefix> {
+    let defaults = [
+        ("/containerdns/", Format::ContainerDns),
+        ("/skydns/", Format::SkyDns),
+        ("/containerdns-kube/", Format::Bundle),
+    ];
+    defaults
+        .map(|(path, format)| Prefix {
+            path: path.to_owned(),
+            format,
+        })
+        .into()
+}
+
+/// The key prefixes of a section, none of which overlaps another or one of `taken`.
+pub(super) fn prefixes(
+    section: &Section<'_>,
+    count: RangeInclusive<usize>,
+    taken: &[String],
+) -> Option<Vec<Prefix>> {
     let mut prefixes: Vec<Prefix> = Vec::new();
-    for section in sections {
+    for section in section.tables("prefixes", count)? {
         let path = section.required("path", key_prefix);
         let format = section.required("format", one_of(FORMATS));
         let (Some(path), Some(format)) = (path, format) else {
             continue;
         };
+        let before = prefixes.iter().map(|prefix| &prefix.path);
         let overlaps =
-            |other: &&Prefix| other.path.starts_with(&path) || path.starts_with(&other.path);
-        if let Some(other) = prefixes.iter().find(overlaps) {
-            let other = &other.path;
+            |other: &&String| other.starts_with(&path) || path.starts_with(other.as_str());
+        if let Some(other) = before.chain(taken).find(overlaps) {
             section.fail(
                 "path",
                 format!("`{path}` overlaps `{other}`; a key has one format"),
@@ -254,7 +264,7 @@ fn prefixes(store: &Section<'_>) -> Vec<Prefix> {
         }
         prefixes.push(Prefix { path, format });
     }
-    prefixes
+    Some(prefixes)
 }
 
 fn answer(section: Section<'_>, zones: &[Name], reverse: &[Name]) -> Answer {

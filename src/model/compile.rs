@@ -31,13 +31,13 @@ impl Model {
         let state = &self.states[id.0 as usize];
         let owner: Box<[u8]> = canonical::to_wire(&state.canonical).into();
         if self.is_occluded(state) {
-            changes.push(Change::Remove(owner.into()));
+            changes.push(Change::Remove(state.view, owner.into()));
             self.conflicts.remove(&id);
             self.failed_open.remove(&id);
             return;
         }
         let (mut chosen, mut conflict) = without_conflict(self.choose(state));
-        let zone = state.zone;
+        let (view, zone) = (state.view, state.zone);
         let kind = match (state.apex, state.cut) {
             (true, _) => Kind::Apex,
             (false, true) => Kind::Cut,
@@ -47,11 +47,12 @@ impl Model {
         let made;
         match kind {
             Kind::Apex => {
-                soa = Some(self.soa(state, &chosen));
+                // A view has neither SOA nor NS: its clients, too, get those of the zone.
+                soa = view.is_none().then(|| self.soa(state, &chosen));
                 // Beside the SOA that every apex has, a CNAME never stands alone.
                 conflict |= chosen.iter().any(|held| held.rtype == rtype::CNAME);
                 chosen.retain(|held| !matches!(held.rtype, rtype::SOA | rtype::CNAME));
-                if !chosen.iter().any(|held| held.rtype == rtype::NS) {
+                if view.is_none() && !chosen.iter().any(|held| held.rtype == rtype::NS) {
                     made = self.made_name_servers(state);
                     chosen.extend(&made);
                 }
@@ -78,7 +79,7 @@ impl Model {
             rrsets: rrsets(chosen, policy, ttl_default_s, Some(topology)),
             glue,
         };
-        changes.push(Change::Put(Arc::new(node)));
+        changes.push(Change::Put(view, Arc::new(node)));
         if let Some(soa) = soa {
             let held = &mut self.soas[usize::from(zone.0)];
             if **held != soa {
@@ -152,7 +153,7 @@ impl Model {
         let mut name = apex.canonical.to_vec();
         canonical::push_label(&mut name, b"dns");
         canonical::push_label(&mut name, label);
-        self.names
+        self.tree(apex.view)
             .get(&name[..])
             .map(|id| &self.states[id.0 as usize])
     }
@@ -194,7 +195,7 @@ impl Model {
         canonical::push_label(&mut above, b"dns");
         canonical::push_label(&mut above, b"ns");
         let below = self
-            .names
+            .tree(apex.view)
             .range::<[u8], _>((Bound::Excluded(&above[..]), Bound::Unbounded));
         let mut servers: Vec<&[u8]> = below
             .take_while(|(name, _)| name.starts_with(&above))
@@ -263,7 +264,7 @@ impl Model {
         hosts.sort_unstable();
         hosts.dedup();
         let glue = hosts.into_iter().filter_map(|host| {
-            let state = &self.states[self.names.get(&host[..])?.0 as usize];
+            let state = &self.states[self.tree(cut.view).get(&host[..])?.0 as usize];
             let mut chosen = self.choose(state);
             chosen.retain(|held| matches!(held.rtype, rtype::A | rtype::AAAA));
             // A referral has all of its glue, for whomever (RFC 9471).

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use containerdns_schema::format::{AnswerPolicy, Contributed, Contribution, Mark, Reach};
 
 use super::{Held, Key, Model, NAMES_MAX, NameId, Origin, Said, Word, canonical, compile, reverse};
-use crate::table::rtype;
+use crate::table::{ViewId, rtype};
 use crate::topology::TopologyZone;
 
 /// The type of a [`Mark`] among the records of a name: no record has it.
@@ -23,6 +23,7 @@ impl Model {
                 let (rtype, rdata) = compile::address_rdata(address);
                 let origin = Origin::Derived;
                 self.hold(
+                    None,
                     &name,
                     Held {
                         key: 0,
@@ -40,7 +41,12 @@ impl Model {
     }
 
     /// Puts the records of a key at their names; returns which names.
-    pub(super) fn attach(&mut self, key: u64, contribution: Contribution) -> Box<[NameId]> {
+    pub(super) fn attach(
+        &mut self,
+        view: Option<ViewId>,
+        key: u64,
+        contribution: Contribution,
+    ) -> Box<[NameId]> {
         let mut owners = Vec::new();
         let Contribution {
             records,
@@ -52,7 +58,7 @@ impl Model {
         let zones = self.topology_zones(&zones);
         for (name, mark) in marks {
             let name = canonical::from_wire(name.wire());
-            owners.extend(self.hold(&name, held_mark(key, mark)));
+            owners.extend(self.hold(view, &name, held_mark(key, mark)));
         }
         for contributed in records {
             let Contributed {
@@ -61,6 +67,9 @@ impl Model {
                 weight,
                 group,
             } = contributed;
+            if self.leaves_out(view, record.rtype.0) {
+                continue;
+            }
             let name = canonical::from_wire(record.owner.wire());
             let address = record.rdata.as_ip(record.rtype);
             let held = Held {
@@ -74,7 +83,7 @@ impl Model {
                 group: group.map(Box::new),
             };
             if reach == Reach::Subtree {
-                self.attach_to_ancestors(&name, &held, &mut owners);
+                self.attach_to_ancestors(view, &name, &held, &mut owners);
             }
             let pointed = address.filter(|_| !pointers_given);
             let pointer = pointed.and_then(|address| {
@@ -86,6 +95,7 @@ impl Model {
                 let rdata = record.owner.wire().into();
                 let (rtype, origin) = (rtype::PTR, Origin::Derived);
                 owners.extend(self.hold(
+                    view,
                     &pointer,
                     Held {
                         rtype,
@@ -95,11 +105,18 @@ impl Model {
                     },
                 ));
             }
-            owners.extend(self.hold(&name, held));
+            owners.extend(self.hold(view, &name, held));
         }
         owners.sort_unstable();
         owners.dedup();
         owners.into()
+    }
+
+    /// Whether records of a type are left out: what makes zones and cuts is everybody's.
+    fn leaves_out(&mut self, view: Option<ViewId>, rtype: u16) -> bool {
+        let out = view.is_some() && matches!(rtype, rtype::SOA | rtype::NS | rtype::DS);
+        self.counts.records_left_out += u64::from(out);
+        out
     }
 
     /// The topology zones that a key gives addresses; none where nobody asks for them.
@@ -115,8 +132,15 @@ impl Model {
     }
 
     /// SkyDNS: a record also answers at the names above its owner, up to the apex; those kept for
-    /// the zone's own name servers and apex addresses (`dns.ZONE` and below) at theirs only.
-    fn attach_to_ancestors(&mut self, name: &[u8], held: &Held, owners: &mut Vec<NameId>) {
+    /// the zone's own name servers and apex addresses (`dns.ZONE` and below) at theirs only. Those
+    /// of a view do not reach the apex: each of them would hide all that the zone has there.
+    fn attach_to_ancestors(
+        &mut self,
+        view: Option<ViewId>,
+        name: &[u8],
+        held: &Held,
+        owners: &mut Vec<NameId>,
+    ) {
         let Some(zone) = self.zone_of(name) else {
             return;
         };
@@ -126,11 +150,12 @@ impl Model {
         let mut above = name;
         while above.len() > apex.len() {
             above = canonical::parent(above);
-            if above.len() == apex.len() && name.starts_with(&services) {
+            if above.len() == apex.len() && (view.is_some() || name.starts_with(&services)) {
                 return;
             }
             let origin = Origin::Inherited;
             owners.extend(self.hold(
+                view,
                 above,
                 Held {
                     origin,
@@ -140,16 +165,17 @@ impl Model {
         }
     }
 
-    fn hold(&mut self, name: &[u8], held: Held) -> Option<NameId> {
+    fn hold(&mut self, view: Option<ViewId>, name: &[u8], held: Held) -> Option<NameId> {
         let Some(zone) = self.zone_of(name) else {
             self.counts.records_outside += 1;
             return None;
         };
-        if self.names.len() >= NAMES_MAX && !self.names.contains_key(name) {
+        let names = self.states.len() - self.free.len();
+        if names >= NAMES_MAX && !self.tree(view).contains_key(name) {
             self.counts.records_refused += 1;
             return None;
         }
-        let id = self.create(name, zone);
+        let id = self.create(view, name, zone);
         if let Some(address) = compile::address_of(held.rtype, &held.rdata) {
             self.holders.insert((address, id));
         }

@@ -24,6 +24,7 @@ mod properties;
 mod records;
 mod skydns;
 mod topology;
+mod views;
 mod zones;
 
 /// A model with what it has told so far.
@@ -32,6 +33,8 @@ struct Told {
     routes: Routes,
     revision: i64,
     nodes: BTreeMap<Name, Arc<Node>>,
+    /// What clients of views were told beside that.
+    view_nodes: BTreeMap<(ViewId, Name), Arc<Node>>,
     soas: BTreeMap<ZoneId, Arc<Soa>>,
 }
 
@@ -60,6 +63,7 @@ fn settings(apexes: &[&str]) -> ModelSettings {
     ModelSettings {
         zones: Zones(apexes.iter().map(|apex| zone(apex)).collect()),
         reverse: reverse.map(|(place, _)| ZoneId(place as u16)).collect(),
+        views: 2,
         ttl_default_s: 30,
         subset_len: NonZeroU8::new(2).unwrap(),
         policy: Policy::Rotate,
@@ -99,11 +103,22 @@ impl Told {
             Some("/containerdns/monitor/status/".into()),
             zones.collect(),
         );
+        let of_view = |name| {
+            [
+                (format!("/views/{name}/tree/"), Format::ContainerDns),
+                (format!("/views/{name}/skydns/"), Format::SkyDns),
+                (format!("/views/{name}/bundle/"), Format::Bundle),
+            ]
+        };
+        let routes = routes
+            .with_view(ViewId(0), of_view("office"))
+            .with_view(ViewId(1), of_view("lab"));
         Told {
             model: Model::new(settings),
             routes,
             revision: 0,
             nodes: BTreeMap::new(),
+            view_nodes: BTreeMap::new(),
             soas: BTreeMap::new(),
         }
     }
@@ -120,19 +135,8 @@ impl Told {
 
     /// A bundle of records, each written `owner ttl type rdata`; `-` for no TTL.
     fn bundle(&mut self, id: &str, records: &[&str]) -> &mut Told {
-        let rrsets = records.iter().map(|record| {
-            let fields: Vec<&str> = record.splitn(4, ' ').collect();
-            let [name, ttl, rtype, rdata] = fields[..] else {
-                panic!("{record}")
-            };
-            let mut rrset = serde_json::json!({"name": name, "type": rtype, "rdata": [rdata]});
-            if ttl != "-" {
-                rrset["ttl"] = ttl.parse::<u32>().unwrap().into();
-            }
-            rrset
-        });
-        let value = serde_json::json!({"v": 1, "rrsets": rrsets.collect::<Vec<_>>()});
-        self.put(&bundle_key(id), &value.to_string())
+        let (key, value) = bundle_pair("/containerdns-kube", id, records);
+        self.put(&key, &value)
     }
 
     fn delete(&mut self, key: &str) -> &mut Told {
@@ -159,13 +163,21 @@ impl Told {
             }
             for change in changes {
                 match change {
-                    Change::Put(node) => {
+                    Change::Put(None, node) => {
                         lines.push(format!("+ {}", shown(&node)));
                         self.nodes.insert(name(&node.owner), node);
                     }
-                    Change::Remove(owner) => {
+                    Change::Put(Some(view), node) => {
+                        lines.push(format!("+ view {}: {}", view.0, shown(&node)));
+                        self.view_nodes.insert((view, name(&node.owner)), node);
+                    }
+                    Change::Remove(None, owner) => {
                         lines.push(format!("- {}", name(&owner)));
                         self.nodes.remove(&name(&owner));
+                    }
+                    Change::Remove(Some(view), owner) => {
+                        lines.push(format!("- view {}: {}", view.0, name(&owner)));
+                        self.view_nodes.remove(&(view, name(&owner)));
                     }
                     Change::Soa(zone, soa) => {
                         lines.push(format!("soa of zone {}: {}", zone.0, shown_soa(&soa)));
@@ -186,8 +198,28 @@ impl Told {
     }
 }
 
+/// Key and value of a bundle under `prefix`.
+fn bundle_pair(prefix: &str, id: &str, records: &[&str]) -> (String, String) {
+    let rrsets = records.iter().map(|record| {
+        let fields: Vec<&str> = record.splitn(4, ' ').collect();
+        let [name, ttl, rtype, rdata] = fields[..] else {
+            panic!("{record}")
+        };
+        let mut rrset = serde_json::json!({"name": name, "type": rtype, "rdata": [rdata]});
+        if ttl != "-" {
+            rrset["ttl"] = ttl.parse::<u32>().unwrap().into();
+        }
+        rrset
+    });
+    let value = serde_json::json!({"v": 1, "rrsets": rrsets.collect::<Vec<_>>()});
+    (
+        format!("{prefix}/one/services/default/{id}"),
+        value.to_string(),
+    )
+}
+
 fn bundle_key(id: &str) -> String {
-    format!("/containerdns-kube/one/services/default/{id}")
+    bundle_pair("/containerdns-kube", id, &[]).0
 }
 
 fn name(wire: &[u8]) -> Name {

@@ -4,20 +4,21 @@
 use std::sync::Arc;
 
 use super::{Model, NameId, State, canonical};
-use crate::table::{ZoneId, rtype};
+use crate::table::{ViewId, ZoneId, rtype};
 
 impl Model {
     /// The name's state, made together with its ancestors inside the zone when missing.
-    pub(super) fn create(&mut self, name: &[u8], zone: ZoneId) -> NameId {
-        if let Some(id) = self.names.get(name) {
+    pub(super) fn create(&mut self, view: Option<ViewId>, name: &[u8], zone: ZoneId) -> NameId {
+        if let Some(id) = self.tree(view).get(name) {
             return *id;
         }
         let apex = name == self.apexes[usize::from(zone.0)];
-        let parent = (!apex).then(|| self.create(canonical::parent(name), zone));
+        let parent = (!apex).then(|| self.create(view, canonical::parent(name), zone));
         let canonical: Arc<[u8]> = name.into();
         let state = State {
             canonical: Arc::clone(&canonical),
             parent,
+            view,
             zone,
             apex,
             children: 0,
@@ -36,7 +37,7 @@ impl Model {
                 NameId(self.states.len() as u32 - 1)
             }
         };
-        self.names.insert(canonical, id);
+        self.tree_mut(view).insert(canonical, id);
         self.mark(id);
         if let Some(parent) = parent {
             let above = &mut self.states[parent.0 as usize];
@@ -55,7 +56,7 @@ impl Model {
             let parent = self.settings.zones.0[place].parent;
             let above = canonical::parent(&self.apexes[place]).to_vec();
             if let Some(parent) = parent {
-                let id = self.create(&above, parent);
+                let id = self.create(None, &above, parent);
                 self.states[id.0 as usize].children += 1;
             }
         }
@@ -109,8 +110,8 @@ impl Model {
             return;
         }
         state.cut = cut;
-        let above = Arc::clone(&state.canonical);
-        let below = self.names.range(Arc::clone(&above)..);
+        let (view, above) = (state.view, Arc::clone(&state.canonical));
+        let below = self.tree(view).range(Arc::clone(&above)..);
         let below = below
             .take_while(|(name, _)| name.starts_with(&above))
             .map(|(_, id)| *id);
@@ -120,31 +121,34 @@ impl Model {
     }
 
     /// Removes the name, and then its ancestors, while they have neither records nor names below.
+    /// An apex is there without, but for one of a view.
     fn prune(&mut self, id: NameId) {
         let mut id = id;
         loop {
             let state = &mut self.states[id.0 as usize];
-            if state.apex || state.children > 0 || !state.records.is_empty() {
+            let view = state.view;
+            if state.apex && view.is_none() || state.children > 0 || !state.records.is_empty() {
                 return;
             }
             // A pruned name stays in `dirty`; without the mark it is passed over there.
             state.dirty = false;
             let parent = state.parent.take();
             let name = Arc::clone(&state.canonical);
-            if self.names.remove(&name).is_none() {
+            if self.tree_mut(view).remove(&name).is_none() {
                 return;
             }
             self.free.push(id);
             self.conflicts.remove(&id);
             self.failed_open.remove(&id);
+            let wildcard = canonical::is_wildcard(&name);
+            self.removed.push((view, name));
             let Some(parent) = parent else { return };
             let above = &mut self.states[parent.0 as usize];
             above.children -= 1;
-            if canonical::is_wildcard(&name) {
+            if wildcard {
                 above.wildcard_child = false;
                 self.mark(parent);
             }
-            self.removed.push(name);
             id = parent;
         }
     }

@@ -16,6 +16,9 @@ use tracing::warn;
 use super::{IN_FLIGHT_MAX, SyncStatus, routes, snapshot};
 use crate::model::Model;
 
+/// Fewer names than this may always go; more only when at least half stay.
+const MASS_REMOVAL_MIN: usize = 100;
+
 /// What comes from the task that reads a list.
 pub(super) enum Part {
     Page(Page),
@@ -177,6 +180,13 @@ impl Listing {
 }
 
 impl Completed {
+    /// Of the names for everybody, or of those of a view: how many would go and how many there are,
+    /// where most would go.
+    pub(super) fn loses_most(&self, model: &Model) -> Option<(usize, usize)> {
+        let mut losses = model.names_only_from(&self.gone).into_iter();
+        losses.find(|(lost, names)| *lost > MASS_REMOVAL_MIN && lost * 2 > *names)
+    }
+
     /// Makes the list's snapshot the one to start from, on a thread that may wait for the disk.
     pub(super) fn keep_snapshot(self, status: &Arc<SyncStatus>) -> Option<JoinHandle<()>> {
         let writer = self.snapshot?;

@@ -8,6 +8,7 @@ use containerdns_schema::health::{self, MEMBER_PREFIX, Status};
 use containerdns_schema::name::Name;
 
 use crate::model::{Adds, Stamp, Word};
+use crate::table::ViewId;
 
 /// The configured prefixes and the zones that decoding depends on.
 #[derive(Debug, Clone)]
@@ -20,6 +21,7 @@ pub struct Routes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Records(Format),
+    View(ViewId, Format),
     Health,
     Prober,
 }
@@ -44,6 +46,20 @@ impl Routes {
         Routes { prefixes, zones }
     }
 
+    /// The same, and these prefixes of records of a view, which overlap no other ones.
+    pub fn with_view(
+        mut self,
+        view: ViewId,
+        prefixes: impl IntoIterator<Item = (String, Format)>,
+    ) -> Routes {
+        let prefixes = prefixes.into_iter();
+        self.prefixes
+            .extend(prefixes.map(|(path, format)| (path, Route::View(view, format))));
+        self.prefixes
+            .sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        self
+    }
+
     /// The prefixes to list and watch: those that no other one covers.
     pub fn listed(&self) -> Vec<Vec<u8>> {
         let paths = || self.prefixes.iter().map(|(path, _)| path);
@@ -65,6 +81,10 @@ impl Routes {
         match route {
             Some((path, Route::Records(format))) => {
                 format::decode(*format, path, &self.zones, key, value).map(Adds::Records)
+            }
+            Some((path, Route::View(view, format))) => {
+                let contribution = format::decode(*format, path, &self.zones, key, value)?;
+                Ok(Adds::ViewRecords(*view, contribution))
             }
             Some((path, Route::Health)) => {
                 let (address, health) = health::decode(path, key, value)?;

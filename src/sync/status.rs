@@ -11,6 +11,8 @@ macro_rules! status {
         #[derive(Debug, Default)]
         pub struct SyncStatus {
             $($(#[doc = $help])* pub $name: AtomicU64,)*
+            /// Names of each view, in the order of the configuration.
+            pub view_names: Box<[AtomicU64]>,
         }
 
         impl SyncStatus {
@@ -85,6 +87,8 @@ status! {
     counter records_outside,
     /// Records refused because too many names exist.
     counter records_refused,
+    /// SOA, NS and DS records of views seen, which are left out.
+    counter records_left_out,
     /// Cores that are behind and get the merged newest state.
     gauge cores_behind,
     /// Snapshot files written.
@@ -94,6 +98,16 @@ status! {
 }
 
 impl SyncStatus {
+    /// The numbers of a server with so many views, all 0.
+    pub fn with_views(views: usize) -> SyncStatus {
+        SyncStatus {
+            view_names: std::iter::repeat_with(AtomicU64::default)
+                .take(views)
+                .collect(),
+            ..SyncStatus::default()
+        }
+    }
+
     /// Seconds since the store was last known to answer; 0 while it does.
     pub fn staleness_s(&self) -> f64 {
         if self.store_connected.load(Relaxed) == 1 {
@@ -127,8 +141,12 @@ impl SyncStatus {
             (&self.names_failed_open, counts.failed_open as u64),
             (&self.records_outside, counts.records_outside),
             (&self.records_refused, counts.records_refused),
+            (&self.records_left_out, counts.records_left_out),
         ] {
             number.store(value, Relaxed);
+        }
+        for (number, names) in self.view_names.iter().zip(model.names_in_views()) {
+            number.store(names as u64, Relaxed);
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::table::{Soa, Zone};
 use crate::topology::Topology;
 
 mod subnets;
+mod views;
 
 fn wire(name: &str) -> Vec<u8> {
     let name = containerdns_schema::Name::parse(name).unwrap();
@@ -62,6 +63,7 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
                 ("a".into(), vec![prefix("10.1.0.0/16")]),
                 ("b".into(), vec![prefix("10.2.0.0/16")]),
             ])),
+            views: Arc::default(),
         },
         keepalive: 100,
         identity: identity.to_vec(),
@@ -73,7 +75,9 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
         }]),
     };
     let mut world = World::new(settings, 7, Arc::default());
-    let changes = nodes.into_iter().map(|node| Change::Put(Arc::new(node)));
+    let changes = nodes
+        .into_iter()
+        .map(|node| Change::Put(None, Arc::new(node)));
     world.apply(&Delta {
         revision: 9,
         changes: changes.chain([Change::Ready]).collect(),

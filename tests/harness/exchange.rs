@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::query::{Query, framed};
 use super::reply::Reply;
 
@@ -162,7 +164,24 @@ pub(crate) fn ask_udp_from(
 
 /// One query over TCP and its reply.
 pub(crate) fn ask_tcp(server: SocketAddr, message: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = tcp_stream(server)?;
+    ask_over(tcp_stream(server)?, message)
+}
+
+/// One query over TCP from `source` and its reply.
+pub(crate) fn ask_tcp_from(
+    server: SocketAddr,
+    source: Ipv4Addr,
+    message: &[u8],
+) -> io::Result<Vec<u8>> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect_timeout(&server.into(), REPLY_LIMIT)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(REPLY_LIMIT))?;
+    ask_over(stream, message)
+}
+
+fn ask_over(mut stream: TcpStream, message: &[u8]) -> io::Result<Vec<u8>> {
     stream.write_all(&framed(message))?;
     let reply = read_frame(&mut stream)?.ok_or(ErrorKind::UnexpectedEof)?;
     // The server may have closed first.

@@ -20,3 +20,4 @@ mod outage;
 mod policies;
 mod start;
 mod topology;
+mod views;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use containerdns_store::Store;
 
-use super::server::{HOLD, RELIST, Server, steady_pair};
+use super::server::{HOLD, RELIST, Server, steady_pair, steady_pair_in_view};
 use super::store::{Content, Faults, ModelStore};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,6 +23,14 @@ fn put(store: &ModelStore, owner: &str, address: &str) {
 
 fn delete(store: &ModelStore, owner: &str) {
     store.delete(&pair(owner, "").0);
+}
+
+fn key_in_view(owner: &str) -> String {
+    format!("/views/office/one/services/ns/{owner}")
+}
+
+fn put_in_view(store: &ModelStore, owner: &str) {
+    store.put(&key_in_view(owner), &pair(owner, "10.0.0.3").1);
 }
 
 async fn ready(store: &std::sync::Arc<ModelStore>, steady: usize) -> Server {
@@ -132,6 +140,54 @@ case! {
         assert_eq!(server.count(|status| &status.list_held), 0);
         server.assert_equal();
         assert!(server.holds(0, "n0.t"));
+    }
+}
+
+case! {
+    /// A view that would lose most of its names is held, too, however few they are of all; what is
+    /// deleted goes at once.
+    async fn mass_removal_in_a_view_is_held() {
+        let store = ModelStore::new(15);
+        for number in 0..150 {
+            put_in_view(&store, &format!("v{number}.t"));
+        }
+        for number in 0..600 {
+            put(&store, &format!("n{number}.t"), "10.0.0.1");
+        }
+        let mut server = ready(&store, 5).await;
+        store.delete(&key_in_view("v0.t"));
+        server.pass(SECOND, &[]).await;
+        assert!(!server.holds_in_view(0, "v0.t") && server.holds_in_view(1, "v1.t"));
+        let mut less = store.content();
+        let (steady, _) = steady_pair_in_view();
+        less.retain(|key, _| !key.starts_with(b"/views/") || key == steady.as_bytes());
+        store.replace(2, 5_000, less);
+        server.pass(HOLD - SECOND, &[]).await;
+        assert_eq!(server.count(|status| &status.lists_held), 1);
+        assert!(server.holds_in_view(0, "v1.t") && server.holds_in_view(1, "v149.t"));
+        server.pass(2 * SECOND, &[]).await;
+        assert!(!server.holds_in_view(0, "v1.t"));
+        server.assert_equal();
+    }
+}
+
+case! {
+    /// A list that fails removes nothing from a view.
+    async fn partial_list_removes_nothing_from_a_view() {
+        let store = ModelStore::new(16);
+        put_in_view(&store, "gone.t");
+        let mut server = ready(&store, 40).await;
+        store.set_faults(Faults { watch_hangs: true, ..Faults::default() });
+        store.delete(&key_in_view("gone.t"));
+        store.compact();
+        store.set_faults(Faults { page_fails: 700, ..Faults::default() });
+        server.pass(2 * RELIST, &[]).await;
+        assert!(server.count(|status| &status.list_failures) > 3);
+        assert!(server.holds_in_view(0, "gone.t") && !server.holds(0, "gone.t"));
+        store.set_faults(Faults::default());
+        server.pass(6 * SECOND, &[]).await;
+        server.assert_equal();
+        assert!(!server.holds_in_view(0, "gone.t"));
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use containerdns::choice::Spread;
 use containerdns::model::Adds;
 
-use server::{HOLD, RELIST, Server, key_routes, steady_pair};
+use server::{HOLD, RELIST, Server, key_routes, steady_pair, steady_pair_in_view};
 use store::{Content, Faults, ModelStore};
 
 const SEEDS: u64 = 60;
@@ -120,7 +120,9 @@ impl Chance {
     fn replace(&mut self, store: &ModelStore) {
         let mut content: Content = store.content();
         let steady = steady_pair(0).0.replace("/0", "/");
-        content.retain(|key, _| key.starts_with(steady.as_bytes()) || self.spread.below(8) > 0);
+        let (in_view, _) = steady_pair_in_view();
+        let stays = |key: &[u8]| key.starts_with(steady.as_bytes()) || key == in_view.as_bytes();
+        content.retain(|key, _| stays(key) || self.spread.below(8) > 0);
         let revision = store.revision();
         let older = revision - self.spread.below(revision as usize) as i64;
         for (_, mod_revision) in content.values_mut() {
@@ -163,7 +165,8 @@ impl Chance {
     fn key(&mut self) -> String {
         let label = ["a", "b", "c"];
         let (one, two) = (self.pick(&label), self.pick(&["a", "b", "*", "id1", "id2"]));
-        match self.spread.below(6) {
+        match self.spread.below(7) {
+            6 => format!("/views/office/one/services/ns/{one}{two}").replace('*', "w"),
             0 => format!("/containerdns/t/{one}/{two}/"),
             1 => format!("/skydns/t/{one}"),
             2 => format!("/skydns/t/{one}/{two}"),
@@ -182,7 +185,7 @@ impl Chance {
             let status = self.pick(&["UP", "DOWN"]);
             return format!(r#"{{"status":"{status}"}}"#);
         }
-        if key.starts_with("/containerdns-kube/") {
+        if key.starts_with("/containerdns-kube/") || key.starts_with("/views/") {
             let rrsets: Vec<String> = (0..1 + self.spread.below(3))
                 .map(|_| self.rrset())
                 .collect();

@@ -14,9 +14,11 @@ use containerdns::delta::{Change, Delta};
 use containerdns::fan_out::{Core, FanOut};
 use containerdns::model::{Adds, Model, ModelSettings};
 use containerdns::sync::{Routes, Sync, SyncOptions, SyncStatus, routes};
-use containerdns::table::{Node, Policy, Soa, Zone, ZoneId, Zones, rtype};
+use containerdns::table::{Node, Policy, Soa, ViewId, Zone, ZoneId, Zones, rtype};
+use containerdns::views::Views;
 use containerdns::wire;
 use containerdns::world::{Settings, World};
+use containerdns_schema::AddressPrefix;
 use containerdns_schema::format::Format;
 use containerdns_schema::name::Name;
 use crossbeam_channel::Receiver;
@@ -28,6 +30,10 @@ pub(crate) const RELIST: Duration = Duration::from_secs(20);
 pub(crate) const HOLD: Duration = Duration::from_secs(5);
 /// Deltas that wait for a core: few, so that cores fall behind.
 const DELTAS_MAX: usize = 2;
+/// The view of every simulated server.
+pub(crate) const VIEW: ViewId = ViewId(0);
+/// The name in it that never changes, and its address.
+const STEADY_IN_VIEW: (&str, Ipv4Addr) = ("a.steady.t", Ipv4Addr::new(10, 9, 9, 9));
 /// A wait for something that must come.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -69,6 +75,7 @@ fn model_settings() -> ModelSettings {
     ModelSettings {
         zones: zones(),
         reverse: HashSet::from([ZoneId(1)]),
+        views: 1,
         ttl_default_s: 30,
         subset_len: NonZeroU8::MIN,
         policy: Policy::Rotate,
@@ -93,6 +100,12 @@ pub(crate) fn key_routes() -> Routes {
             Name::parse("10.in-addr.arpa").expect("a name"),
         ],
     )
+    .with_view(VIEW, [("/views/office/".to_owned(), Format::Bundle)])
+}
+
+fn views() -> Views {
+    let clients = [AddressPrefix::parse("10.9.0.0/16").expect("a prefix")];
+    Views::new([("office", &clients[..])])
 }
 
 fn world() -> World {
@@ -101,6 +114,7 @@ fn world() -> World {
             sources: Sources::new(32, 128),
             forwarders: Arc::default(),
             topology: Arc::default(),
+            views: Arc::new(views()),
         },
         udp_payload_max: 1232,
         keepalive: 100,
@@ -119,6 +133,10 @@ impl Server {
             let address = Ipv4Addr::from(0x0a09_0000 + number as u32);
             names.insert(name(&format!("s{number}.steady.t")), address);
             let (key, value) = steady_pair(number);
+            store.put(&key, &value);
+        }
+        if steady > 0 {
+            let (key, value) = steady_pair_in_view();
             store.put(&key, &value);
         }
         let channels: Vec<_> = (0..cores)
@@ -202,7 +220,12 @@ impl Server {
 
     /// Whether core `number` has a node at the name.
     pub(crate) fn holds(&self, number: usize, text: &str) -> bool {
-        self.cores[number].node(&name(text)).is_some()
+        self.cores[number].node(None, &name(text)).is_some()
+    }
+
+    /// Whether core `number` has a node of the view at the name.
+    pub(crate) fn holds_in_view(&self, number: usize, text: &str) -> bool {
+        self.cores[number].node(Some(VIEW), &name(text)).is_some()
     }
 
     /// What makes core `number` different from a server that reads the store as it is now.
@@ -210,12 +233,12 @@ impl Server {
         let fresh = fresh_world(&self.store.content());
         let core = &self.cores[number].world;
         let (held, wanted) = (nodes(core), nodes(&fresh));
-        let owners: HashSet<&Vec<u8>> = held.keys().chain(wanted.keys()).collect();
+        let owners: HashSet<&Owner> = held.keys().chain(wanted.keys()).collect();
         let mut differences: Vec<String> = owners
             .into_iter()
             .filter(|owner| held.get(*owner) != wanted.get(*owner))
             .map(|owner| {
-                let owner_text = owner.escape_ascii().to_string();
+                let owner_text = format!("{:?} {}", owner.0, owner.1.escape_ascii());
                 let (held, wanted) = (held.get(owner), wanted.get(owner));
                 format!("{owner_text}\n  held   {held:?}\n  wanted {wanted:?}")
             })
@@ -238,17 +261,23 @@ impl Server {
 }
 
 impl TestCore {
-    fn node(&self, owner: &[u8]) -> Option<&Node> {
-        let index = &self.world.tables().index;
-        index.get(wire::hash(owner), owner)
+    fn node(&self, view: Option<ViewId>, owner: &[u8]) -> Option<&Node> {
+        let tables = self.world.tables();
+        let index = view.map_or(Some(&tables.index), |view| tables.view(view));
+        index?.get(wire::hash(owner), owner)
     }
 
     fn holds_steady(&self, steady: &BTreeMap<Vec<u8>, Ipv4Addr>, number: usize) {
         if !self.world.tables().ready {
             return;
         }
-        for (owner, address) in steady {
-            let rrset = self.node(owner).and_then(|node| node.rrset(rtype::A));
+        let in_view = (name(STEADY_IN_VIEW.0), STEADY_IN_VIEW.1);
+        let in_view = [(Some(VIEW), &in_view.0, &in_view.1)];
+        let in_view = in_view.into_iter().filter(|_| !steady.is_empty());
+        let steady = steady.iter();
+        let steady = steady.map(|(owner, address)| (None, owner, address));
+        for (view, owner, address) in steady.chain(in_view) {
+            let rrset = self.node(view, owner).and_then(|node| node.rrset(rtype::A));
             let held = rrset.is_some_and(|rrset| rrset.wire.ends_with(&address.octets()));
             let shown = owner.escape_ascii();
             assert!(held, "core {number} lost {shown}, which never changed");
@@ -261,6 +290,14 @@ pub(crate) fn steady_pair(number: usize) -> (String, String) {
     let address = Ipv4Addr::from(0x0a09_0000 + number as u32);
     let key = format!("/containerdns-kube/one/pods/steady/{number}");
     let rrset = format!(r#"{{"name":"s{number}.steady.t","type":"A","rdata":["{address}"]}}"#);
+    (key, format!(r#"{{"v":1,"rrsets":[{rrset}]}}"#))
+}
+
+/// Key and value of the steady name in the view.
+pub(crate) fn steady_pair_in_view() -> (String, String) {
+    let (owner, address) = STEADY_IN_VIEW;
+    let rrset = format!(r#"{{"name":"{owner}","type":"A","rdata":["{address}"]}}"#);
+    let key = "/views/office/one/pods/steady/0".to_owned();
     (key, format!(r#"{{"v":1,"rrsets":[{rrset}]}}"#))
 }
 
@@ -284,9 +321,14 @@ fn fresh_world(content: &Content) -> World {
     world
 }
 
-fn nodes(world: &World) -> BTreeMap<Vec<u8>, Node> {
-    let nodes = world.tables().index.nodes();
-    nodes
-        .map(|node| (node.owner.to_vec(), Node::clone(node)))
+/// A name, for everybody or in a view.
+type Owner = (Option<ViewId>, Vec<u8>);
+
+fn nodes(world: &World) -> BTreeMap<Owner, Node> {
+    let tables = world.tables();
+    let base = tables.index.nodes().map(|node| (None, node));
+    let in_view = tables.view(VIEW).into_iter().flat_map(|view| view.nodes());
+    let all = base.chain(in_view.map(|node| (Some(VIEW), node)));
+    all.map(|(view, node)| ((view, node.owner.to_vec()), Node::clone(node)))
         .collect()
 }

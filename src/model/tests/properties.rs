@@ -121,13 +121,18 @@ fn apply(told: &mut Told, step: &Step) {
         Step::Put(key, records) => {
             let records = records.clone();
             let marks = marks(*key);
-            let adds = Adds::Records(Contribution {
+            let contribution = Contribution {
                 records,
                 marks,
                 pointers_given: *key == 5,
                 probe: None,
                 zones: zones(*key),
-            });
+            };
+            let adds = match key {
+                4 => Adds::ViewRecords(ViewId(0), contribution),
+                5 => Adds::ViewRecords(ViewId(1), contribution),
+                _ => Adds::Records(contribution),
+            };
             told.model.put(&[*key], stamp, 0, adds);
         }
         Step::Health(key, down) => {
@@ -141,6 +146,24 @@ fn apply(told: &mut Told, step: &Step) {
         }
         Step::Delete(key) => drop(told.model.delete(&[*key])),
         Step::Take => drop(told.take()),
+    }
+}
+
+/// A view's tree: names up to the apex exist, and there is neither SOA nor NS.
+fn is_a_view(told: &Told) {
+    for ((view, owner), node) in &told.view_nodes {
+        let wildcard = Name::parse(&format!("*.{owner}")).unwrap();
+        let has = |name: Name| told.view_nodes.contains_key(&(*view, name));
+        assert_eq!(node.wildcard_child, has(wildcard), "{owner}");
+        assert!(
+            node.kind == Kind::Apex || has(owner.parent().unwrap()),
+            "{owner}"
+        );
+        let left_out = [crate::table::rtype::NS, crate::table::rtype::SOA];
+        assert!(
+            left_out.iter().all(|rtype| node.rrset(*rtype).is_none()),
+            "{owner}"
+        );
     }
 }
 
@@ -181,6 +204,7 @@ proptest! {
         }
         lived.take();
         is_a_tree(&lived);
+        is_a_view(&lived);
         let mut fresh = told();
         for step in last.values() {
             apply(&mut fresh, step);
@@ -189,9 +213,16 @@ proptest! {
         let lines = |told: &Told| told.nodes.values().map(|n| shown(n)).collect::<Vec<_>>();
         prop_assert_eq!(lines(&lived), lines(&fresh));
         prop_assert_eq!(&lived.nodes, &fresh.nodes);
+        prop_assert_eq!(&lived.view_nodes, &fresh.view_nodes);
+        let in_views = |told: &Told| told.model.names_in_views().collect::<Vec<_>>();
+        prop_assert_eq!(in_views(&lived), in_views(&fresh));
         let soas = |told: &Told| told.model.soas.clone();
         prop_assert_eq!(soas(&lived), soas(&fresh));
-        let counts = |told: &Told| Counts { records_outside: 0, ..told.model.counts() };
+        let counts = |told: &Told| Counts {
+            records_outside: 0,
+            records_left_out: 0,
+            ..told.model.counts()
+        };
         prop_assert_eq!(counts(&lived), counts(&fresh));
         prop_assert_eq!(lived.model.holders.len(), fresh.model.holders.len());
     }

@@ -403,6 +403,11 @@ impl Model {
         self.backends.unvouched()
     }
 
+    /// Forgets lapsed probers of which nothing is left.
+    pub fn forget_silent_probers(&mut self) {
+        self.backends.forget_silent();
+    }
+
     /// The word of a prober that has gone counts no more; how many backends come up by that.
     pub fn lapse(&mut self, prober: &Arc<str>) -> usize {
         let changed = self.backends.lapse(prober);

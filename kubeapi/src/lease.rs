@@ -169,7 +169,14 @@ impl Candidate {
 
     /// Takes the key if it is free, and no other cluster writes under this name.
     async fn take(&self, uid: Option<&str>, log: &mut Seldom) -> Result<Option<Term>, StoreError> {
-        if self.read(&self.key).await?.is_some() {
+        if let Some(pair) = self.read(&self.key).await? {
+            if pair.value == self.identity.as_bytes() && log.due() {
+                warn!(
+                    identity = self.identity,
+                    "the key of this identity is held: by another process, or by one that ran until \
+                     just now; it is waited for"
+                );
+            }
             return Ok(None);
         }
         let mut guards = vec![Guard::Absent {

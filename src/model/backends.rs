@@ -38,7 +38,6 @@ impl Backends {
             *count -= 1;
             if *count == 0 {
                 self.called.remove(&prober);
-                self.lapsed.remove(&prober);
             }
         }
         if let Word::Down(prober) = word {
@@ -75,6 +74,13 @@ impl Backends {
     pub(super) fn unvouched(&self) -> impl Iterator<Item = &Arc<str>> {
         let callers = self.called.keys();
         callers.filter(|prober| !self.living.contains(*prober) && !self.lapsed.contains(*prober))
+    }
+
+    /// Forgets lapsed probers whose words are all gone. Not at once: a word that is said anew is
+    /// taken back first.
+    pub(super) fn forget_silent(&mut self) {
+        self.lapsed
+            .retain(|prober| self.called.contains_key(prober));
     }
 
     /// Whether a backend counts as down.
@@ -135,6 +141,16 @@ mod tests {
         assert_eq!((backends.len(), backends.unvouched().count()), (1, 0));
         // What it says now counts no more than what it said before.
         assert!(!backends.say(address(3), down("p-1")));
+        for _ in 0..2 {
+            backends.say(address(1), Word::Up);
+            backends.say(address(3), Word::Up);
+            assert!(
+                !backends.say(address(1), down("p-1")),
+                "its only word said anew"
+            );
+        }
+        assert!(!backends.say(address(3), down("p-1")));
+        backends.forget_silent();
 
         assert_eq!(backends.live(prober).len(), 2);
         assert_eq!(backends.len(), 3);

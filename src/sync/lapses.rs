@@ -32,6 +32,7 @@ impl Lapses {
             self.0.clear();
             return false;
         }
+        model.forget_silent_probers();
         let now = Instant::now();
         let mut came_up = false;
         let gone: Vec<Arc<str>> = model.unvouched().cloned().collect();

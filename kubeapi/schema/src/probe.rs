@@ -117,7 +117,9 @@ pub enum ProbeError {
     #[error("tcp has no path; write tcp or tcp:PORT")]
     Tcp,
     /// The path or service.
-    #[error("the path has more than {PATH_LEN_MAX} octets or some that are not printable ASCII")]
+    #[error(
+        "the path has more than {PATH_LEN_MAX} octets or some that no path has (write them as %XX)"
+    )]
     Path,
 }
 
@@ -140,7 +142,7 @@ impl FromStr for Probe {
             Method::Tcp if !path.is_empty() => return Err(ProbeError::Tcp),
             _ => {}
         }
-        if path.len() > PATH_LEN_MAX || !path.bytes().all(|octet| octet.is_ascii_graphic()) {
+        if path.len() > PATH_LEN_MAX || !path.bytes().all(is_path_octet) {
             return Err(ProbeError::Path);
         }
         let number = |port: &str| port.parse().map_err(|_| ProbeError::Port(port.into()));
@@ -155,6 +157,11 @@ impl FromStr for Probe {
             path: path.into(),
         })
     }
+}
+
+/// Whether an octet may stand in a path with its query (RFC 3986 sections 3.3 and 3.4).
+fn is_path_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/?".contains(&octet)
 }
 
 impl fmt::Display for Probe {
@@ -266,8 +273,8 @@ mod tests {
         check(
             "http:80/a b",
             expect![[r#"
-            error: the path has more than 255 octets or some that are not printable
-            ASCII"#]],
+                error: the path has more than 255 octets or some that no path has (write
+                them as %XX)"#]],
         );
     }
 }

@@ -10,13 +10,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Config, Within};
 use crate::prober::alert::AlertSettings;
-use crate::prober::ask::AskSettings;
+use crate::prober::ask::{AskSettings, PORTS_MAX};
 use crate::prober::fleet::Limits;
 use crate::prober::rounds::Pattern;
 use crate::prober::settings::{Records, Settings};
-
-/// Ports of one backend at most: they are tried one after the other within one timeout.
-const PORTS_MAX: usize = 8;
 
 /// `[prober]`.
 #[derive(Debug, Deserialize)]
@@ -31,12 +28,13 @@ pub struct ProberSection {
     interval_ms: Within<100, 3_600_000>,
     timeout_ms: Within<10, 60_000>,
     gap_min_ms: Within<0, 60_000>,
-    down_after: Within<1, 100>,
+    /// At least 2: that many do not fail at once by chance is how a cut is told from their death.
+    down_after: Within<2, 100>,
     up_after: Within<1, 100>,
     in_flight_max: Within<1, 65_536>,
     quorum: Within<1, 16>,
     expect_status: [Within<100, 599>; 2],
-    host: String,
+    host: Host,
     webhook: Option<WebhookSection>,
 }
 
@@ -46,6 +44,10 @@ enum Targets {
     Asked,
     All,
 }
+
+/// What backends are told as the host; empty: their address.
+#[derive(Debug, Default)]
+struct Host(String);
 
 /// Who this prober is; empty: host and process.
 #[derive(Debug, Default)]
@@ -83,7 +85,7 @@ impl Default for ProberSection {
             in_flight_max: Within(512),
             quorum: Within(1),
             expect_status: [Within(200), Within(399)],
-            host: String::new(),
+            host: Host::default(),
             webhook: None,
         }
     }
@@ -99,6 +101,19 @@ impl<'de> Deserialize<'de> for Identity {
             )));
         }
         Ok(Self(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Host {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = text.parse::<hyper::http::uri::Authority>();
+        match text.is_empty() || read.is_ok_and(|host| !host.as_str().contains('@')) {
+            true => Ok(Self(text)),
+            false => Err(D::Error::custom(format!(
+                "`{text}` is no host; write a name or an address, with :PORT if it is to be told"
+            ))),
+        }
     }
 }
 
@@ -193,7 +208,7 @@ impl Config {
             ask: AskSettings {
                 timeout: ms(section.timeout_ms.0),
                 expect_status: least..=most,
-                host: Some(section.host.clone()).filter(|host| !host.is_empty()),
+                host: Some(section.host.0.clone()).filter(|host| !host.is_empty()),
             },
             alert: section.webhook.clone().map(|webhook| AlertSettings {
                 url: webhook.url.0,

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use containerdns_schema::Name;
 use containerdns_schema::format::{self, Contribution, FormatError};
-use containerdns_schema::health::{self, Health, MEMBER_PREFIX, Status};
+use containerdns_schema::health::{self, Health, MEMBER_PREFIX, Status, StatusKey};
 use containerdns_schema::probe::{Probe, Wish};
 use containerdns_store::Revision;
 
@@ -51,6 +51,8 @@ pub enum Said {
     Vote(IpAddr, String),
     /// Nothing that concerns probers.
     Nothing,
+    /// The value makes no sense: what it said before stays, as it does in answers.
+    Bad,
 }
 
 /// Reads a key below [`PROBER_PREFIX`].
@@ -83,8 +85,8 @@ pub fn read_records(records: &Records, zones: &[Name], key: &[u8], value: &[u8])
             });
             Said::Wishes(addresses.collect(), probe.unwrap_or_default())
         }
-        // What cannot be read is not answered either.
-        Ok(_) | Err(_) => Said::Nothing,
+        Ok(_) => Said::Nothing,
+        Err(_) => Said::Bad,
     }
 }
 
@@ -101,8 +103,6 @@ pub struct Target {
     pub status: Status,
     /// The prober that said so last.
     pub prober: Option<String>,
-    /// Whether a bundle asks for it.
-    pub wished: bool,
 }
 
 /// A status key as last seen.
@@ -112,6 +112,8 @@ pub struct Kept {
     pub value: Box<[u8]>,
     /// When it was written.
     pub revision: Revision,
+    /// Whether a prober made the key.
+    made: bool,
     /// The value, read.
     health: Result<Health, FormatError>,
 }
@@ -230,7 +232,6 @@ impl Board {
             names,
             status: health.map_or(Status::Up, |health| health.status),
             prober: health.and_then(|health| health.prober.clone()),
-            wished: wishes.is_some(),
         })
     }
 
@@ -238,8 +239,7 @@ impl Board {
     #[must_use]
     pub fn is_leftover(&self, address: IpAddr) -> bool {
         let kept = self.statuses.get(&address);
-        !self.wishes.contains_key(&address)
-            && kept.is_some_and(|kept| super::write::is_made(&kept.value))
+        !self.wishes.contains_key(&address) && kept.is_some_and(|kept| kept.made)
     }
 
     /// The status key of an address.
@@ -279,12 +279,6 @@ impl Board {
         self.members.iter().map(String::as_str)
     }
 
-    /// Whether a prober lives.
-    #[must_use]
-    pub fn is_member(&self, identity: &str) -> bool {
-        self.members.contains(identity)
-    }
-
     /// Whether a prober has said that it finds a backend down.
     #[must_use]
     pub fn has_vote(&self, address: IpAddr, identity: &str) -> bool {
@@ -295,9 +289,8 @@ impl Board {
 
     /// The keys known with `prefix`.
     fn keys(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
-        let stem = self.health_prefix.trim_end_matches('/');
         let statuses = self.statuses.keys();
-        let statuses = statuses.map(|address| format!("{stem}/{address}").into_bytes());
+        let statuses = statuses.map(|address| health::key(&self.health_prefix, *address));
         let members = self.members.iter().map(|identity| member_key(identity));
         let votes = self
             .votes
@@ -328,6 +321,9 @@ impl Board {
         }
         if key.starts_with(PROBER_PREFIX.as_bytes()) {
             self.see_prober(read_prober_key(key), said.is_some(), concerned);
+            return;
+        }
+        if matches!(said, Some(Said::Bad)) {
             return;
         }
         for address in self.asking.remove(key).unwrap_or_default() {
@@ -385,13 +381,13 @@ impl Board {
         let Some(value) = value else {
             return self.statuses.remove(&address).is_some();
         };
-        let stem = self.health_prefix.trim_end_matches('/');
-        let key = format!("{stem}/{address}").into_bytes();
-        let read = health::decode(&self.health_prefix, &key, &value);
+        let key = health::key(&self.health_prefix, address);
+        let read = StatusKey::parse(&self.health_prefix, &key, &value);
         let kept = Kept {
             value,
             revision,
-            health: read.map(|(_, health)| health),
+            made: read.as_ref().is_ok_and(StatusKey::is_made),
+            health: read.map(|key| key.health().clone()),
         };
         self.statuses.insert(address, kept);
         true

@@ -41,6 +41,8 @@ pub struct Fleet {
 struct Standing {
     believed: Status,
     asked: bool,
+    /// Whether it failed once at least since it was taken in.
+    failed: bool,
     failures: u32,
     successes: u32,
 }
@@ -73,6 +75,7 @@ impl Fleet {
         let standing = Standing {
             believed: status,
             asked: false,
+            failed: false,
             failures: 0,
             successes: 0,
         };
@@ -117,6 +120,13 @@ impl Fleet {
             .map(|standing| standing.believed)
     }
 
+    /// Whether a backend has failed a probe since it was taken in.
+    #[must_use]
+    pub fn has_failed(&self, address: IpAddr) -> bool {
+        let standing = self.standings.get(&address);
+        standing.is_some_and(|standing| standing.failed)
+    }
+
     /// Whether the prober is blind.
     #[must_use]
     pub fn is_blind(&self) -> bool {
@@ -137,6 +147,7 @@ impl Fleet {
                 standing.successes = standing.successes.saturating_add(1);
             }
             false => {
+                standing.failed = true;
                 standing.successes = 0;
                 standing.failures = standing.failures.saturating_add(1);
             }

@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use containerdns_schema::Status;
 use containerdns_schema::probe::Probe;
+use containerdns_schema::{Format, Status};
 use containerdns_store::{Revision, Store};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -27,6 +27,7 @@ use super::settings::Settings;
 use super::verdict::{Ended, Judge, Landed, Observed, Write};
 use crate::follow::{self, News};
 use crate::lease::{Candidate, Fitness, Term};
+use crate::pace::Seldom;
 use crate::role::{Pulse, Running};
 
 /// News of the store that may wait.
@@ -65,6 +66,8 @@ pub fn start(store: &Arc<dyn Store>, settings: Settings, metrics: Metrics) -> Ru
         rounds: Rounds::new(settings.pattern),
         asker: Arc::new(Asker::new(settings.ask.clone())),
         probes: JoinSet::new(),
+        probing: HashMap::new(),
+        local: Seldom::default(),
         judge: Judge::new(Arc::clone(store), Arc::clone(&settings), metrics.clone()),
         reasons: HashMap::new(),
         unsettled: BTreeSet::new(),
@@ -73,6 +76,7 @@ pub fn start(store: &Arc<dyn Store>, settings: Settings, metrics: Metrics) -> Ru
         settled_at: None,
         news,
         terms,
+        term: None,
         refused,
         fitness,
         ending: ending_seen,
@@ -108,9 +112,13 @@ fn follow_all(
     for records in &settings.records {
         let (records, settings) = (records.clone(), Arc::clone(settings));
         let prefix = records.prefix.clone();
+        let name = match records.format {
+            Format::Bundle => "bundles",
+            Format::ContainerDns | Format::SkyDns => "records",
+        };
         let read: Read =
             Box::new(move |key, value| board::read_records(&records, &settings.zones, key, value));
-        sources.push(("records", prefix, read));
+        sources.push((name, prefix, read));
     }
     let names = sources.iter().map(|(name, ..)| *name).collect();
     for (name, prefix, read) in sources {
@@ -139,7 +147,10 @@ struct Prober {
     rounds: Rounds,
     asker: Arc<Asker>,
     probes: JoinSet<Asked>,
+    probing: HashMap<Id, IpAddr>,
     judge: Judge,
+    /// Probes that this machine could not make.
+    local: Seldom,
     /// Why a backend last failed.
     reasons: HashMap<IpAddr, String>,
     /// Backends whose verdict is to be looked at.
@@ -151,6 +162,8 @@ struct Prober {
     settled_at: Option<Instant>,
     news: mpsc::Receiver<Told>,
     terms: watch::Receiver<Option<Term>>,
+    /// The term in which everything was looked at.
+    term: Option<Revision>,
     refused: watch::Sender<Revision>,
     fitness: watch::Sender<Fitness>,
     ending: watch::Receiver<bool>,
@@ -170,19 +183,28 @@ impl Prober {
                     let Some((source, prefix, news)) = told else { return };
                     self.learn(source, &prefix, news);
                 }
-                Some(Ok(asked)) = self.probes.join_next() => self.answered(asked),
+                Some(ended) = self.probes.join_next_with_id() => self.probe_ended(ended),
                 Some(landed) = self.judge.landed() => self.landed(landed),
                 changed = self.terms.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    self.look_at_all();
+                    self.term_changed();
                 }
                 Ok(()) = self.ending.changed() => {
                     self.fitness.send_replace(Fitness::Ending);
                 }
                 () = sleep_until(wake) => {}
             }
+        }
+    }
+
+    /// The lease was renewed, or another term has begun, or none holds.
+    fn term_changed(&mut self) {
+        let term = self.terms.borrow_and_update().as_ref().map(Term::revision);
+        if term != self.term {
+            self.term = term;
+            self.look_at_all();
         }
     }
 
@@ -208,7 +230,7 @@ impl Prober {
             self.pulse.waits_for(waits_for);
         }
         if members {
-            self.settled_at = Some(Instant::now() + SETTLE);
+            self.unsettle();
             self.look_at_all();
         }
         for address in statuses {
@@ -219,6 +241,10 @@ impl Prober {
 
     /// Somebody else than a prober wrote the status: it is believed until answers say otherwise.
     fn believe_the_store(&mut self, address: IpAddr) {
+        // That a key is gone says nothing about the backend.
+        if self.board.status(address).is_none() {
+            return;
+        }
         let Some(target) = self.board.target(address) else {
             return;
         };
@@ -230,9 +256,15 @@ impl Prober {
         let believed = self.fleet.believed(address);
         if other && believed.is_some_and(|believed| believed != target.status) {
             self.fleet.gain(address, target.status);
-            let settled_at = Instant::now() + SETTLE;
-            self.settled_at = self.settled_at.max(Some(settled_at));
+            self.unsettle();
         }
+    }
+
+    /// What probers say of each other's backends takes some time to be true. One that comes and goes
+    /// all the time must not make that time endless.
+    fn unsettle(&mut self) {
+        self.settled_at
+            .get_or_insert_with(|| Instant::now() + SETTLE);
     }
 
     fn look_at_all(&mut self) {
@@ -250,6 +282,7 @@ impl Prober {
         }
         if self.ticked_at.elapsed() >= TICK {
             self.ticked_at = Instant::now();
+            self.metrics.targets.set(self.board.len() as i64);
             self.unsettled.append(&mut self.failed);
         }
         if !self.pulse.is_ready() {
@@ -264,8 +297,10 @@ impl Prober {
             let observers = duty::observers(members, address, 2 * quorum - 1);
             let own = observers.iter().any(|observer| *observer == identity);
             let target = self.board.target(address).filter(|_| own);
+            // One that has no key of its own takes nothing in.
+            let gains = term.is_some();
             match &target {
-                Some(target) if !self.fleet.has(address) => {
+                Some(target) if gains && !self.fleet.has(address) => {
                     self.fleet.gain(address, target.status);
                     self.rounds.add(address, Instant::now(), fastrand::f64());
                 }
@@ -282,6 +317,7 @@ impl Prober {
                 address,
                 observers: &observers,
                 believed: self.fleet.believed(address),
+                failed: self.fleet.has_failed(address),
                 settling,
             };
             if !self.judge.settle(&self.board, &observed, term) {
@@ -300,6 +336,9 @@ impl Prober {
                 break;
             };
             let Some(target) = self.board.target(address) else {
+                self.rounds.remove(address);
+                self.fleet.lose(address);
+                self.unsettled.insert(address);
                 continue;
             };
             self.metrics.late.observe(late.as_secs_f64());
@@ -309,15 +348,32 @@ impl Prober {
                 false => target.ports,
             };
             let asker = Arc::clone(&self.asker);
-            self.probes.spawn(async move {
+            let probing = self.probes.spawn(async move {
                 let began = Instant::now();
                 let answer = asker.ask(address, &probe, &ports).await;
                 (address, probe, began.elapsed(), answer)
             });
+            self.probing.insert(probing.id(), address);
         }
         let tick = now + TICK;
         let due = self.rounds.next_due().filter(|due| *due > now);
         due.map_or(tick, |due| due.min(tick))
+    }
+
+    fn probe_ended(&mut self, ended: Result<(Id, Asked), JoinError>) {
+        match ended {
+            Ok((id, asked)) => {
+                self.probing.remove(&id);
+                self.answered(asked);
+            }
+            // One that panicked says nothing about the backend, which is asked again.
+            Err(error) => {
+                if let Some(address) = self.probing.remove(&error.id()) {
+                    warn!(%address, %error, "a probe ended without an answer");
+                    self.rounds.again(address, Instant::now(), fastrand::f64());
+                }
+            }
+        }
     }
 
     fn answered(&mut self, (address, probe, took, answer): Asked) {
@@ -328,7 +384,12 @@ impl Prober {
         self.rounds.again(address, Instant::now(), fastrand::f64());
         let alive = match answer {
             // It says nothing about the backend.
-            Err(Unhealthy::Local(_)) => return,
+            Err(Unhealthy::Local(reason)) => {
+                if self.local.due() {
+                    warn!(%address, %probe, reason, "a probe cannot be made from here");
+                }
+                return;
+            }
             Err(reason) => {
                 self.reasons.insert(address, reason.to_string());
                 false
@@ -415,6 +476,5 @@ impl Prober {
         self.metrics
             .members
             .set(count(self.board.members().count()));
-        self.metrics.targets.set(count(self.board.len()));
     }
 }

@@ -4,21 +4,21 @@
 //! or, where a quorum decides, what enough of them have voted. [`decide`] is pure; [`Judge`] makes
 //! the transactions. Each is guarded by the prober's own key and by the status key as last seen.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use containerdns_schema::Status;
+use containerdns_schema::health::{self, StatusKey};
 use containerdns_store::{
     Guard, KeyValue, LeaseId, Operation, Outcome, Revision, Store, StoreError,
 };
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tracing::warn;
 
 use super::board::{Board, Target, vote_key};
 use super::metrics::{Metrics, OutcomeLabel, VerdictLabel};
 use super::settings::Settings;
-use super::write;
 use crate::lease::Term;
 use crate::pace::Seldom;
 
@@ -34,6 +34,8 @@ pub struct Observed<'a> {
     pub observers: &'a [&'a str],
     /// What this prober believes, when it looks at it.
     pub believed: Option<Status>,
+    /// Whether it has failed a probe since this prober looks at it.
+    pub failed: bool,
     /// Probers have just come or gone: missing votes say nothing yet.
     pub settling: bool,
 }
@@ -81,6 +83,7 @@ pub fn decide(board: &Board, seen: &Observed<'_>, identity: &str, quorum: usize)
         address,
         observers,
         believed,
+        failed,
         settling,
     } = *seen;
     let first = observers.first().is_some_and(|first| *first == identity);
@@ -109,7 +112,9 @@ pub fn decide(board: &Board, seen: &Observed<'_>, identity: &str, quorum: usize)
         .prober
         .as_deref()
         .is_some_and(|prober| prober != identity);
-    let wanted = status != target.status || status == Status::Down && by_another;
+    // Nobody vouches for what it has not seen itself.
+    let vouches = status == Status::Down && by_another && failed;
+    let wanted = status != target.status || vouches;
     wanted.then_some(Write::Verdict(target, status))
 }
 
@@ -119,7 +124,7 @@ pub struct Judge {
     settings: Arc<Settings>,
     metrics: Metrics,
     writes: JoinSet<Landed>,
-    writing: HashSet<IpAddr>,
+    writing: HashMap<IpAddr, Id>,
     log: Seldom,
 }
 
@@ -131,7 +136,7 @@ impl Judge {
             settings,
             metrics,
             writes: JoinSet::new(),
-            writing: HashSet::new(),
+            writing: HashMap::new(),
             log: Seldom::default(),
         }
     }
@@ -139,7 +144,7 @@ impl Judge {
     /// Writes what is to be written of a backend. Whether that was possible: false asks to come
     /// again when a write has landed.
     pub fn settle(&mut self, board: &Board, seen: &Observed<'_>, term: &Term) -> bool {
-        if self.writing.contains(&seen.address) {
+        if self.writing.contains_key(&seen.address) {
             return true;
         }
         let (identity, quorum) = (&self.settings.identity, self.settings.quorum);
@@ -153,9 +158,8 @@ impl Judge {
         let Some((guard, operation)) = self.operation(board, address, &write, term.lease()) else {
             return true;
         };
-        self.writing.insert(address);
         let (store, term) = (Arc::clone(&self.store), term.clone());
-        self.writes.spawn(async move {
+        let writing = self.writes.spawn(async move {
             let mut guards = vec![term.fence()];
             guards.extend(guard);
             let outcome = store
@@ -168,12 +172,20 @@ impl Judge {
                 ended,
             }
         });
+        self.writing.insert(address, writing.id());
         true
     }
 
     /// The next write that ended; none comes while none is under way.
     pub async fn landed(&mut self) -> Option<Landed> {
-        let landed = self.writes.join_next().await?.ok()?;
+        let landed = match self.writes.join_next().await? {
+            Ok(landed) => landed,
+            // It is written again when the backend is next looked at.
+            Err(error) => {
+                self.writing.retain(|_, id| *id != error.id());
+                return None;
+            }
+        };
         self.writing.remove(&landed.address);
         let outcome = match &landed.ended {
             Ended::Committed(..) => "committed",
@@ -213,8 +225,7 @@ impl Judge {
             identity,
             ..
         } = &*self.settings;
-        let stem = health_prefix.trim_end_matches('/');
-        let key = format!("{stem}/{address}").into_bytes();
+        let key = health::key(health_prefix, address);
         let kept = board.status(address);
         let guard = match kept {
             Some(kept) => Guard::ModRevision {
@@ -225,15 +236,16 @@ impl Judge {
         };
         Some(match write {
             Write::Verdict(target, status) => {
-                let value = match kept {
-                    Some(kept) => write::changed(&kept.value, *status, identity)?,
+                let mut verdict = match kept {
+                    Some(kept) => StatusKey::parse(health_prefix, &key, &kept.value).ok()?,
                     None => {
-                        let names = target.names.clone();
-                        write::made(health_prefix, address, names, *status, identity)
-                            .ok()?
-                            .1
+                        let mut made = StatusKey::new(None).ok()?;
+                        made.set_made_for(&target.names).ok()?;
+                        made
                     }
                 };
+                verdict.set_verdict(*status, identity).ok()?;
+                let value = verdict.to_value().ok()?;
                 let lease = None;
                 (Some(guard), Operation::Put { key, value, lease })
             }

@@ -30,7 +30,7 @@ fn a_bundle_that_asks_is_probed_and_leaves_nothing_behind() {
     wait_answer(server.dns, "www.t.test.", &[1]);
     assert_eq!(status(&etcd, address(1)), None, "nothing is wrong with it");
     let value = status(&etcd, address(2)).expect("a status key");
-    assert_eq!(value["domains"], serde_json::json!(["www.t.test."]));
+    assert_eq!(value["made_for"], serde_json::json!(["www.t.test."]));
     assert_eq!(
         (&value["status"], &value["prober"]),
         (&"DOWN".into(), &"p1".into())

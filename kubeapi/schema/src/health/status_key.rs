@@ -3,7 +3,8 @@
 //! Only what is set here changes: the status, the prober, and fields that are not known here are
 //! other writers', and stay as they are, octet by octet. A key that stood without names before the
 //! first one came (an old scanner's) is marked (`"stays":true`) and outlives the last one; any
-//! other is over with its last name. Which names have the address is the caller's to know.
+//! other is over with its last name. Which names have the address is the caller's to know. One that
+//! a prober made for bundles (`"made_for":[...]`) is the prober's to delete.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,10 @@ use crate::probe::Probe;
 
 /// The field that marks a key which outlives its names.
 const STAYS: &str = "stays";
+/// The field with the names for which a prober made the key, because bundles ask for them.
+const MADE_FOR: &str = "made_for";
+/// So many of those are written at most: people read them, nothing else does.
+const MADE_FOR_MAX: usize = 32;
 
 /// A value and what it says.
 #[derive(Debug, Clone)]
@@ -127,6 +132,31 @@ impl StatusKey {
         Ok(())
     }
 
+    /// What a prober found out.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn set_verdict(&mut self, status: Status, prober: &str) -> Result<(), FormatError> {
+        self.health.status = status;
+        self.health.prober = Some(prober.to_owned());
+        self.set("status", &status)?;
+        self.set("prober", prober)
+    }
+
+    /// Marks the key as made by a prober, for names of bundles.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn set_made_for(&mut self, names: &[String]) -> Result<(), FormatError> {
+        self.set(MADE_FOR, &names[..names.len().min(MADE_FOR_MAX)])
+    }
+
+    /// Whether a prober made it and no name of anybody else has the address.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.fields.contains_key(MADE_FOR) && self.health.names.is_empty()
+    }
+
     /// How to probe; none: in the prober's own way.
     ///
     /// # Errors
@@ -203,6 +233,48 @@ mod tests {
 
     use super::*;
     use crate::wrapped::wrapped;
+
+    fn verdict(value: &str, status: Status, shown: Expect) {
+        let mut key = StatusKey::parse("/s/", b"/s/10.0.0.1", value.as_bytes()).unwrap();
+        key.set_verdict(status, "node1-7").unwrap();
+        let value = String::from_utf8(key.to_value().unwrap()).unwrap();
+        shown.assert_eq(&wrapped(&value.replace(",\"", ", \"")));
+    }
+
+    #[test]
+    fn a_verdict_changes_nothing_else() {
+        verdict(
+            r#"{"status":"UP"}"#,
+            Status::Down,
+            expect![[r#"{"prober":"node1-7", "status":"DOWN"}"#]],
+        );
+        verdict(
+            r#"{"status":"DOWN","ports":["22"],"domains":["a."],"cluster":"k","old":{"x":1.50}}"#,
+            Status::Up,
+            expect![[r#"
+                {"cluster":"k", "domains":["a."], "old":{"x":1.50}, "ports":["22"],
+                "prober":"node1-7", "status":"UP"}"#]],
+        );
+    }
+
+    #[test]
+    fn a_made_key_is_somebody_elses_too_while_that_has_a_name() {
+        let mut key = StatusKey::new(None).unwrap();
+        key.set_verdict(Status::Down, "node1-7").unwrap();
+        key.set_made_for(&["db.prod.svc.z.test.".into()]).unwrap();
+        let read = |key: &StatusKey| {
+            let value = key.to_value().unwrap();
+            StatusKey::parse("/s/", b"/s/10.0.0.1", &value).unwrap()
+        };
+        let mut key = read(&key);
+        assert!(key.is_made());
+        let name: Name = "a.z.test.".parse().unwrap();
+        key.add(&name).unwrap();
+        let mut key = read(&key);
+        assert!(!key.is_made());
+        key.remove(&name).unwrap();
+        assert!(key.is_made() && !key.is_over(), "the prober's again");
+    }
 
     /// Plays `+NAME`, `-NAME`, `probe WAY` and `ports N` on a value, and shows it after each.
     fn check(value: &str, steps: &[&str], shown: Expect) {

@@ -31,6 +31,16 @@ fn values_out_of_range_name_the_line() {
         ],
     );
     check(
+        "[prober]\nhost = \"a b\"",
+        expect![
+            "kubeapi.toml: line 2: `a b` is no host; write a name or an address, with :PORT if it is to be told"
+        ],
+    );
+    check(
+        "[prober]\ndown_after = 1",
+        expect!["kubeapi.toml: line 2: 1 is out of range; write 2 to 100"],
+    );
+    check(
         "[prober]\nquorum = 0",
         expect!["kubeapi.toml: line 2: 0 is out of range; write 1 to 16"],
     );

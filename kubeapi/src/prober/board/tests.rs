@@ -6,7 +6,6 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::follow::Seen;
-use crate::prober::write;
 
 const HEALTH: &str = "/containerdns/monitor/status/";
 
@@ -65,10 +64,9 @@ fn check(board: &Board, of: &str, shown: Expect) {
             ports,
             names,
             status,
-            wished,
             ..
         } = target;
-        format!("{status:?} by {by}, {probe} {ports:?}, {names:?}, wished {wished}")
+        format!("{status:?} by {by}, {probe} {ports:?}, {names:?}")
     });
     shown.assert_eq(&target.unwrap_or_else(|| "none".into()));
 }
@@ -85,16 +83,12 @@ fn a_status_key_is_a_target() {
     check(
         &board,
         "10.0.0.1",
-        expect![[r#"Up by nobody, http/x [22], ["a.z.test."], wished false"#]],
+        expect![[r#"Up by nobody, http/x [22], ["a.z.test."]"#]],
     );
     check(&board, "10.0.0.2", expect!["none"]);
     let down = r#"{"status":"DOWN","prober":"p-1"}"#;
     board.take(HEALTH.as_bytes(), changed(status("10.0.0.1", down, 6)));
-    check(
-        &board,
-        "10.0.0.1",
-        expect!["Down by p-1, default [], [], wished false"],
-    );
+    check(&board, "10.0.0.1", expect!["Down by p-1, default [], []"]);
     board.take(HEALTH.as_bytes(), changed(status("10.0.0.1", "DOWN", 7)));
     check(&board, "10.0.0.1", expect!["none"]);
     let gone = seen(&format!("{HEALTH}10.0.0.1"), None, 8);
@@ -114,28 +108,24 @@ fn bundles_ask_and_records_of_users_when_all_are_probed() {
     check(
         &board,
         "10.0.0.1",
-        expect![[r#"Up by nobody, tcp:80 [], ["web.z.test."], wished true"#]],
+        expect![[r#"Up by nobody, tcp:80 [], ["web.z.test."]"#]],
     );
     let own = r#"{"status":"DOWN","ports":[9],"probe":"icmp"}"#;
     board.take(HEALTH.as_bytes(), changed(status("10.0.0.1", own, 3)));
     check(
         &board,
         "10.0.0.1",
-        expect![[r#"Down by nobody, icmp [9], ["web.z.test."], wished true"#]],
+        expect![[r#"Down by nobody, icmp [9], ["web.z.test."]"#]],
     );
     let quiet = format!(r#"{{"v":1,{}}}"#, rrset("web.z.test.", "10.0.0.1"));
     board.take(b"/k/", changed(bundle(key, &quiet, 4)));
-    check(
-        &board,
-        "10.0.0.1",
-        expect!["Down by nobody, icmp [9], [], wished false"],
-    );
+    check(&board, "10.0.0.1", expect!["Down by nobody, icmp [9], []"]);
     let user = format!(r#"{{"v":1,{}}}"#, rrset("a.z.test.", "10.0.0.9"));
     board.take(b"/k/", changed(bundle("/k/api/records/z.test/a", &user, 5)));
     check(
         &board,
         "10.0.0.9",
-        expect![[r#"Up by nobody, default [], ["a.z.test."], wished true"#]],
+        expect![[r#"Up by nobody, default [], ["a.z.test."]"#]],
     );
 }
 
@@ -148,18 +138,34 @@ fn a_key_made_for_a_bundle_is_left_over_when_that_is_gone() {
         rrset("web.z.test.", "10.0.0.1")
     );
     board.take(b"/k/", changed(bundle(key, &value, 2)));
-    let names = board.target(of).expect("a target").names;
-    let (_, made) = write::made(HEALTH, of, names, Status::Down, "p-1").expect("small");
-    board.committed(of, Some(&made), 3);
+    let made = r#"{"status":"DOWN","prober":"p-1","made_for":["web.z.test."]}"#;
+    board.committed(of, Some(made.as_bytes()), 3);
     assert!(!board.is_leftover(of));
     check(
         &board,
         "10.0.0.1",
-        expect![[r#"Down by p-1, default [], ["web.z.test."], wished true"#]],
+        expect![[r#"Down by p-1, default [], ["web.z.test."]"#]],
     );
     board.take(b"/k/", changed(seen(key, None, 4)));
     assert!(board.is_leftover(of));
     check(&board, "10.0.0.1", expect!["none"]);
+}
+
+#[test]
+fn a_bundle_that_turns_bad_asks_as_before() {
+    let mut board = Board::new(HEALTH);
+    let key = "/k/c/services/prod/web";
+    let value = format!(
+        r#"{{"v":1,"probe":"default",{}}}"#,
+        rrset("web.z.test.", "10.0.0.1")
+    );
+    board.take(b"/k/", changed(bundle(key, &value, 2)));
+    board.take(b"/k/", changed(bundle(key, "{", 3)));
+    check(
+        &board,
+        "10.0.0.1",
+        expect![[r#"Up by nobody, default [], ["web.z.test."]"#]],
+    );
 }
 
 #[test]
@@ -189,7 +195,7 @@ fn a_list_takes_away_what_it_lacks_but_not_what_is_newer() {
     check(
         &board,
         "10.0.0.2",
-        expect!["Down by nobody, default [], [], wished false"],
+        expect!["Down by nobody, default [], []"],
     );
 }
 
@@ -211,5 +217,5 @@ fn probers_come_and_go_and_vote() {
     assert!(board.has_vote(of, "p-1") && !board.has_vote(of, "p-2"));
     let concerned = board.take(prefix, listed(9, Vec::new()));
     assert_eq!((concerned.members, concerned.addresses.len()), (true, 1));
-    assert!(!board.is_member("p-1") && !board.has_vote(of, "p-1"));
+    assert!(board.members().count() == 0 && !board.has_vote(of, "p-1"));
 }

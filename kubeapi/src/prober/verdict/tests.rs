@@ -1,6 +1,5 @@
 //! What is written of a backend, told as rows.
 
-use containerdns_schema::health;
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -32,6 +31,7 @@ struct Case {
     voters: &'static [&'static str],
     observers: &'static [&'static str],
     believed: Option<Status>,
+    failed: bool,
     settling: bool,
 }
 
@@ -41,6 +41,7 @@ const QUIET: Case = Case {
     voters: &[],
     observers: &["me"],
     believed: Some(Status::Up),
+    failed: true,
     settling: false,
 };
 const DOWN_BY_OTHER: Option<&str> = Some(r#"{"status":"DOWN","prober":"other"}"#);
@@ -51,6 +52,7 @@ fn check(quorum: usize, case: Case, shown: Expect) {
         address: "10.0.0.1".parse().expect("an address"),
         observers: case.observers,
         believed: case.believed,
+        failed: case.failed,
         settling: case.settling,
     };
     let write = decide(&board, &seen, "me", quorum);
@@ -111,6 +113,18 @@ fn who_takes_over_puts_its_name_to_what_is_down() {
             ..QUIET
         },
         expect!["Down -> Down"],
+    );
+    // Not before it has seen that itself.
+    let failed = false;
+    check(
+        1,
+        Case {
+            value,
+            believed,
+            failed,
+            ..QUIET
+        },
+        expect!["nothing"],
     );
     let value = Some(r#"{"status":"DOWN","prober":"me"}"#);
     check(
@@ -182,6 +196,7 @@ fn nobody_is_called_up_for_votes_that_are_not_there_yet() {
         observers: &["me", "b", "c"],
         believed: Some(Status::Down),
         voters,
+        failed: true,
         settling,
     };
     check(2, case(true, &["me"]), expect!["Down -> Down"]);
@@ -192,15 +207,12 @@ fn nobody_is_called_up_for_votes_that_are_not_there_yet() {
 #[test]
 fn a_left_over_key_goes() {
     let address = "10.0.0.1".parse().expect("an address");
-    let made = write::made(PREFIX, address, vec!["a.".into()], Status::Up, "x");
-    let (_, made) = made.expect("small");
-    let value = String::from_utf8(made).expect("text");
-    assert!(health::decode(PREFIX, b"/s/10.0.0.1", value.as_bytes()).is_ok());
-    let board = board(Some(&value), &[]);
+    let board = board(Some(r#"{"status":"DOWN","made_for":["a."]}"#), &[]);
     let seen = Observed {
         address,
         observers: &["me"],
         believed: None,
+        failed: false,
         settling: false,
     };
     assert_eq!(decide(&board, &seen, "me", 1), Some(Write::Remove));

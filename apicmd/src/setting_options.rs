@@ -175,7 +175,7 @@ mod tests {
         check(
             "--probe udp:53",
             expect![
-                "error: invalid value 'udp:53' for '--probe <WAY>': `udp` is no way to probe; write tcp, icmp, http, https or grpc, or on, or off"
+                "error: invalid value 'udp:53' for '--probe <WAY>': `udp` is no probe; write tcp, icmp, http, https or grpc, or on, or off"
             ],
         );
         check(

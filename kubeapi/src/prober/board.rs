@@ -123,6 +123,8 @@ pub struct Concerned {
     pub members: bool,
     /// Backends.
     pub addresses: HashSet<IpAddr>,
+    /// Those of them whose status key was written.
+    pub statuses: HashSet<IpAddr>,
 }
 
 /// Everything known.
@@ -320,6 +322,7 @@ impl Board {
                 && self.keep(address, value, at)
             {
                 concerned.addresses.insert(address);
+                concerned.statuses.insert(address);
             }
             return;
         }

@@ -188,7 +188,11 @@ impl Prober {
 
     fn learn(&mut self, source: &'static str, prefix: &[u8], news: News<Said>) {
         let listed = matches!(news, News::Listed { .. });
-        let Concerned { members, addresses } = self.board.take(prefix, news);
+        let Concerned {
+            members,
+            addresses,
+            statuses,
+        } = self.board.take(prefix, news);
         if listed && !self.pulse.is_ready() {
             let mut waits_for = self.pulse.status().waits_for();
             if let Some(at) = waits_for.iter().position(|waited| *waited == source) {
@@ -207,10 +211,10 @@ impl Prober {
             self.settled_at = Some(Instant::now() + SETTLE);
             self.look_at_all();
         }
-        for address in addresses {
+        for address in statuses {
             self.believe_the_store(address);
-            self.unsettled.insert(address);
         }
+        self.unsettled.extend(addresses);
     }
 
     /// Somebody else than a prober wrote the status: it is believed until answers say otherwise.

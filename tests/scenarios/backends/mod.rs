@@ -5,3 +5,4 @@ mod asked;
 mod dead;
 mod programs;
 mod several;
+mod told;

@@ -66,7 +66,7 @@ fn bad_values_concern_one_key() {
     check(
         key,
         r#"{"status":"UP","probe":"udp:53"}"#,
-        expect!["error: probe: `udp` is no way to probe; write tcp, icmp, http, https or grpc"],
+        expect!["error: probe: `udp` is no probe; write tcp, icmp, http, https or grpc"],
     );
     check(
         key,

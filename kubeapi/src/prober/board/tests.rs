@@ -207,6 +207,7 @@ fn probers_come_and_go_and_vote() {
     let of = address("10.0.0.1");
     let concerned = board.take(prefix, told(&vote_key(of, "p-1"), true));
     assert_eq!((concerned.members, concerned.addresses.len()), (false, 1));
+    assert!(concerned.statuses.is_empty(), "a vote is no status");
     assert!(board.has_vote(of, "p-1") && !board.has_vote(of, "p-2"));
     let concerned = board.take(prefix, listed(9, Vec::new()));
     assert_eq!((concerned.members, concerned.addresses.len()), (true, 1));

@@ -382,7 +382,7 @@ fn settings_that_make_no_sense_are_named() {
             weights["10.0.0.1"]: -1 is not a whole number from 0 to 65535
             weights: is for A and AAAA only: an SRV record has its own, write records
             probe: is for A and AAAA only
-            probe: `udp` is no way to probe; write tcp, icmp, http, https or grpc
+            probe: `udp` is no probe; write tcp, icmp, http, https or grpc
             probe: 80 is not true, false or a way to probe such as "tcp:8080"
             probe: `0` is no port; write a number from 1 to 65535
             probe_ports: is for `probe`: write that, too

@@ -253,7 +253,7 @@ fn probes_are_asked_for_at_the_service_and_at_its_endpoints() {
         services/prod/web
           1.0.96.10.in-addr.arpa. 5 PTR web.prod.svc.z.test.
           web.prod.svc.z.test. 5 A 10.96.0.1
-        AnnotationRefused: containerdns.io/probe: `udp` is no way to probe; write tcp, icmp, http, https or grpc
+        AnnotationRefused: containerdns.io/probe: `udp` is no probe; write tcp, icmp, http, https or grpc
     "#]],
     );
 }

@@ -246,3 +246,33 @@ fn a_view_is_there_without_the_store() {
     let server = Server::start(&settings);
     expect(&server, "only.t.test.", "A", expected);
 }
+
+/// Whom a trusted forwarder asks for decides on the view; the scope says for which network.
+#[test]
+fn clients_behind_a_forwarder() {
+    let etcd = Etcd::start();
+    let name = "one.t.test.";
+    etcd.put_all(&[
+        bundle("all", &[(name, 30, "A", "192.0.2.4")]),
+        office_bundle(&[(name, 30, "A", "192.0.2.110")]),
+    ]);
+    let mut settings = settings(&etcd);
+    settings.answer = format!("client_subnet_from = [\"127.0.0.1/32\"]\n{VIEWS}");
+    let server = Server::start(&settings);
+    let ask = |forwarder: u8, client: u8| {
+        let source = Ipv4Addr::new(127, 0, 0, forwarder);
+        let option = [0, 1, 32, 0, 127, 0, 0, client];
+        let message = Query::new(name, "A").with_option(8, &option).encode();
+        let octets = ask_udp_from(server.dns, source, &message).expect("a reply");
+        let reply = Reply::decode(&octets).expect("a good reply");
+        let scope = reply.option(8).map(|option| option[3]);
+        (reply.answers_of(1).join(" "), scope)
+    };
+    assert_eq!(ask(1, 2), ("192.0.2.110".to_owned(), Some(32)));
+    assert_eq!(ask(1, 4), ("192.0.2.4".to_owned(), Some(30)));
+    assert_eq!(
+        ask(3, 2),
+        ("192.0.2.4".to_owned(), None),
+        "a stranger asks for itself"
+    );
+}

@@ -12,6 +12,8 @@ use crate::sync::{Routes, routes};
 use crate::table::ViewId;
 use crate::views::Views;
 
+mod merged;
+
 const EVERYBODY: [u8; 4] = [192, 0, 2, 1];
 const OFFICE: [u8; 4] = [10, 9, 0, 1];
 

@@ -2,8 +2,8 @@
 //!
 //! A change takes this way: [`watch`] reads objects, [`index`] makes bundles of them, [`publish`]
 //! finds what differs from the store as [`crate::follow`] sees it, and [`controller`] writes that
-//! while [`crate::lease`] says that this process leads. Only a complete list or a deletion removes a
-//! name: see [`watch`] and [`publish`].
+//! while [`crate::lease`] says that this process leads. Only a complete list or a deletion removes
+//! a name: see [`watch`] and [`publish`].
 
 pub mod controller;
 pub mod events;

@@ -1,10 +1,10 @@
 //! The control plane of ContainerDNS: what writes the store that DNS nodes read.
 //!
 //! It has three roles. [`kubernetes`] turns the objects of a cluster into bundles of records;
-//! [`prober`] finds out which backends are alive. The REST API ([`api`]): [`mirror`] keeps [`records`] equal to the store, [`plan`] turns a request
-//! into one guarded transaction, [`tokens`] say who may. The program is `containerdns-kubeapi`,
-//! which also shows how it is ([`admin`]); `containerdns standalone` runs the API in its own
-//! process.
+//! [`prober`] finds out which backends are alive. The REST API ([`api`]): [`mirror`] keeps
+//! [`records`] equal to the store, [`plan`] turns a request into one guarded transaction,
+//! [`tokens`] say who may. The program is `containerdns-kubeapi`, which also shows how it is
+//! ([`admin`]); `containerdns standalone` runs the API in its own process.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! How long a prober's word is taken after its key has gone: long enough for it to come back, or for
-//! another prober to put its own name to what is down, so that a dead backend does not come up for
-//! a moment whenever a prober dies.
+//! How long a prober's word is taken after its key has gone: long enough for it to come back, or
+//! for another prober to put its own name to what is down, so that a dead backend does not come up
+//! for a moment whenever a prober dies.
 
 use std::collections::HashMap;
 use std::sync::Arc;

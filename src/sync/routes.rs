@@ -27,8 +27,8 @@ enum Route {
 }
 
 impl Routes {
-    /// Routes for these prefixes of records and for the prefix of backends' health, which comes with
-    /// that of living probers.
+    /// Routes for these prefixes of records and for the prefix of backends' health, which comes
+    /// with that of living probers.
     pub fn new(
         records: impl IntoIterator<Item = (String, Format)>,
         health: Option<String>,

@@ -6,7 +6,7 @@
 //! | status of a backend | `/containerdns/monitor/status/<ip>` |
 //! | bundles (or all records) that ask for probes | `/containerdns-kube/...`, `/containerdns/...` |
 //! | living probers | `/containerdns-prober/members/<identity>` |
-//! | who finds a backend down, where a quorum decides | `/containerdns-prober/votes/<ip>/<identity>` |
+//! | who finds a backend down, for a quorum | `/containerdns-prober/votes/<ip>/<identity>` |
 //!
 //! A complete list replaces what was known of its prefix, except for own writes that are newer.
 

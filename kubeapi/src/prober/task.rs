@@ -260,8 +260,8 @@ impl Prober {
         }
     }
 
-    /// What probers say of each other's backends takes some time to be true. One that comes and goes
-    /// all the time must not make that time endless.
+    /// What probers say of each other's backends takes some time to be true. One that comes and
+    /// goes all the time must not make that time endless.
     fn unsettle(&mut self) {
         self.settled_at
             .get_or_insert_with(|| Instant::now() + SETTLE);

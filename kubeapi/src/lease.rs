@@ -114,8 +114,8 @@ pub struct Candidate {
     pub store: Arc<dyn Store>,
     /// The leader key.
     pub key: Vec<u8>,
-    /// The key of [`cluster_key`].
-    pub cluster_key: Vec<u8>,
+    /// The key of [`cluster_key`], where a cluster is led.
+    pub cluster_key: Option<Vec<u8>>,
     /// Who holds it, for people who look.
     pub identity: String,
     /// What the log says when the key was taken and when it was lost.
@@ -183,8 +183,7 @@ impl Candidate {
             key: self.key.clone(),
         }];
         let mut operations = Vec::new();
-        if let Some(uid) = uid {
-            let key = self.cluster_key.clone();
+        if let Some((uid, key)) = uid.zip(self.cluster_key.clone()) {
             match self.read(&key).await? {
                 None => {
                     let value = uid.as_bytes().to_vec();

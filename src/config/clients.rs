@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use containerdns_schema::AddressPrefix;
-use toml::de::DeValue;
 
 use super::reader::Section;
-use super::values::text;
+use super::values::prefix;
 use crate::topology::ZONES_MAX;
 
 /// Prefixes of one list at most: whole networks, not single clients.
@@ -49,9 +48,4 @@ pub(super) fn topology(mut section: Section<'_>) -> Vec<(String, Vec<AddressPref
     zones
         .map(|(zone, prefixes)| (zone.to_owned(), prefixes))
         .collect()
-}
-
-/// An address prefix.
-fn prefix(value: &DeValue<'_>) -> Result<AddressPrefix, String> {
-    AddressPrefix::parse(text(value)?)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::Uri;
-use containerdns_schema::Name;
+use containerdns_schema::{AddressPrefix, Name};
 use toml::de::DeValue;
 
 use containerdns_schema::reverse::reverse_zones;
@@ -234,4 +234,9 @@ pub(super) fn user(value: &DeValue<'_>) -> Result<String, String> {
         "" => Err("is empty; name a user, or remove the key".to_owned()),
         user => Ok(user.to_owned()),
     }
+}
+
+/// An address prefix, as `10.0.0.0/8`.
+pub(super) fn prefix(value: &DeValue<'_>) -> Result<AddressPrefix, String> {
+    AddressPrefix::parse(text(value)?)
 }

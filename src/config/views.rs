@@ -7,7 +7,7 @@ use containerdns_schema::health::MEMBER_PREFIX;
 
 use super::reader::Section;
 use super::sections;
-use super::values::text;
+use super::values::prefix;
 use super::{Store, View};
 use crate::views::VIEWS_MAX;
 
@@ -40,9 +40,7 @@ pub(super) fn views(mut section: Section<'_>, store: &Store) -> Vec<View> {
                 view.fail(key, "is missing; it has no default");
             }
         }
-        let clients = view.list("clients", 1..=CLIENTS_MAX, |value| {
-            AddressPrefix::parse(text(value)?)
-        });
+        let clients = view.list("clients", 1..=CLIENTS_MAX, prefix);
         let clients = clients.unwrap_or_default();
         for prefix in &clients {
             if let Some(other) = view_of.insert(*prefix, name) {

@@ -82,7 +82,7 @@ pub fn start(client: Client, store: Arc<dyn Store>, options: Options, metrics: M
     let candidate = Candidate {
         store: Arc::clone(&store),
         key: leader_key(&settings.cluster),
-        cluster_key: cluster_key(&settings.cluster),
+        cluster_key: Some(cluster_key(&settings.cluster)),
         identity: options.identity.clone(),
         said: ["this process leads now", "this process leads no more"],
     };

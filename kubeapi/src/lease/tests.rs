@@ -112,7 +112,7 @@ impl Bench {
                 lease_s,
             }),
             key: leader_key("c"),
-            cluster_key: cluster_key("c"),
+            cluster_key: Some(cluster_key("c")),
             identity: identity.into(),
             said: ["taken", "lost"],
         };

@@ -47,7 +47,7 @@ pub fn start(store: &Arc<dyn Store>, settings: Settings, metrics: Metrics) -> Ru
     let candidate = Candidate {
         store: Arc::clone(store),
         key: board::member_key(&settings.identity),
-        cluster_key: Vec::new(),
+        cluster_key: None,
         identity: settings.identity.clone(),
         said: ["this process probes now", "this process probes no more"],
     };
@@ -285,17 +285,18 @@ impl Prober {
             self.metrics.targets.set(self.board.len() as i64);
             self.unsettled.append(&mut self.failed);
         }
-        if !self.pulse.is_ready() {
+        if self.unsettled.is_empty() || !self.pulse.is_ready() {
             return;
         }
         let term = self.terms.borrow().clone().filter(Term::holds);
-        let quorum = self.settings.quorum;
-        let identity = self.settings.identity.clone();
+        let settings = Arc::clone(&self.settings);
         while let Some(address) = self.unsettled.pop_first() {
             // Enough others must look for a majority of them to decide.
             let members = self.board.members();
-            let observers = duty::observers(members, address, 2 * quorum - 1);
-            let own = observers.iter().any(|observer| *observer == identity);
+            let observers = duty::observers(members, address, 2 * settings.quorum - 1);
+            let own = observers
+                .iter()
+                .any(|observer| *observer == settings.identity);
             let target = self.board.target(address).filter(|_| own);
             // One that has no key of its own takes nothing in.
             let gains = term.is_some();

@@ -3,12 +3,11 @@
 
 use std::fmt::Display;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use containerdns_schema::Name;
-use containerdns_schema::format::AnswerPolicy;
 use containerdns_schema::name::LABEL_LEN_MAX;
-use containerdns_schema::probe::Wish;
 use containerdns_schema::record::TTL_MAX_S;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -86,8 +85,11 @@ pub(super) fn service(object: &Service, settings: &Settings) -> (ServiceState, V
         ports: ports.collect(),
         publish_not_ready: spec.publish_not_ready_addresses.unwrap_or_default(),
         ttl_s: annotation(TTL_ANNOTATION).and_then(|text| ttl(text, &mut refusals)),
-        policy: annotation(POLICY_ANNOTATION).and_then(|text| policy(text, &mut refusals)),
-        probe: annotation(PROBE_ANNOTATION).and_then(|text| probe(text, &mut refusals)),
+        policy: annotation(POLICY_ANNOTATION)
+            .and_then(|text| parsed(POLICY_ANNOTATION, text, &mut refusals)),
+        probe: annotation(PROBE_ANNOTATION)
+            .filter(|text| *text != "false")
+            .and_then(|text| parsed(PROBE_ANNOTATION, text, &mut refusals)),
         hostnames: annotation(HOSTNAME_ANNOTATION)
             .map(|text| hostnames(text, settings, &mut refusals))
             .unwrap_or_default(),
@@ -187,23 +189,17 @@ fn ttl(text: &str, refusals: &mut Vec<Refusal>) -> Option<u32> {
     ttl_s
 }
 
-fn policy(text: &str, refusals: &mut Vec<Refusal>) -> Option<AnswerPolicy> {
+/// The value of an annotation that is one word of a known form.
+fn parsed<T: FromStr<Err: Display>>(
+    annotation: &str,
+    text: &str,
+    refusals: &mut Vec<Refusal>,
+) -> Option<T> {
     let refuse = |error| {
-        let message = format_args!("{POLICY_ANNOTATION}: {error}").to_string();
+        let message = format_args!("{annotation}: {error}").to_string();
         refusals.push(Refusal::new("AnnotationRefused", message));
     };
     text.parse().map_err(refuse).ok()
-}
-
-fn probe(text: &str, refusals: &mut Vec<Refusal>) -> Option<Wish> {
-    let refuse = |error| {
-        let message = format_args!("{PROBE_ANNOTATION}: {error}").to_string();
-        refusals.push(Refusal::new("AnnotationRefused", message));
-    };
-    match text {
-        "false" => None,
-        _ => text.parse().map_err(refuse).ok(),
-    }
 }
 
 fn hostnames(text: &str, settings: &Settings, refusals: &mut Vec<Refusal>) -> Vec<Name> {

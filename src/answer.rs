@@ -9,7 +9,9 @@
 use std::net::IpAddr;
 
 use crate::index::Index;
-use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset, ViewId, ZoneId, Zones, rtype};
+use crate::table::{
+    Kind, Node, RECORD_FIXED_LEN, RRset, RRsetView, SoaRecord, ViewId, ZoneId, Zones, rtype,
+};
 use crate::wire::{self, LowerName};
 
 mod overlay;
@@ -28,6 +30,8 @@ pub struct Tables {
     pub views: Box<[Index]>,
     /// The zones.
     pub zones: Zones,
+    /// The SOA of each as octets.
+    pub soas: Box<[SoaRecord]>,
     /// The store's revision, whose low 32 bits are every zone's serial.
     pub revision: u64,
     /// Whether the first complete list has been applied.
@@ -40,9 +44,9 @@ pub struct Tables {
 #[derive(Debug, Clone, Copy)]
 pub enum Found<'t> {
     /// Records of the type.
-    RRset(&'t RRset),
-    /// A CNAME in their place.
-    Alias(&'t RRset),
+    RRset(RRsetView<'t>),
+    /// A CNAME in their place: that of this node.
+    Alias(&'t Node),
     /// The SOA of an apex, made when written.
     Soa(ZoneId),
     /// The name is an address, and below a name whose children are (`10-0-0-1.web.pod.ZONE`).
@@ -65,15 +69,17 @@ pub enum Found<'t> {
 /// The answer: CNAMEs in order, then what is at the end of them.
 #[derive(Debug)]
 pub struct Decision<'t> {
-    aliases: [Option<&'t RRset>; CHAIN_MAX],
+    /// Nearly always none: nothing is allocated then.
+    aliases: Vec<&'t Node>,
     /// What is at the last name.
     pub end: Found<'t>,
 }
 
 impl<'t> Decision<'t> {
     /// The CNAME RRsets from the question's name on, one record each.
-    pub fn aliases(&self) -> impl Iterator<Item = &'t RRset> {
-        self.aliases.iter().map_while(|alias| *alias)
+    pub fn aliases(&self) -> impl Iterator<Item = RRsetView<'t>> {
+        let nodes = self.aliases.iter();
+        nodes.filter_map(|node| node.rrset(rtype::CNAME))
     }
 }
 
@@ -88,7 +94,7 @@ pub fn decide<'t>(
 ) -> Decision<'t> {
     let end = find(tables, view, name, qtype, scratch);
     let decision = Decision {
-        aliases: [None; CHAIN_MAX],
+        aliases: Vec::new(),
         end,
     };
     if matches!(end, Found::Alias(_)) {
@@ -107,14 +113,14 @@ fn follow<'t>(
     scratch: &mut LowerName,
 ) -> Decision<'t> {
     let mut owner = LowerName::default();
-    for place in 0..CHAIN_MAX {
+    for _ in 0..CHAIN_MAX {
         let Found::Alias(alias) = decision.end else {
             return decision;
         };
-        let target = target_of(alias);
+        let target = alias.rrset(rtype::CNAME).map_or(&[][..], target_of);
         let seen = |earlier: &[u8]| earlier.eq_ignore_ascii_case(target);
         let looped = seen(name.octets()) || decision.aliases().any(|alias| seen(target_of(alias)));
-        decision.aliases[place] = Some(alias);
+        decision.aliases.push(alias);
         decision.end = Found::Outside;
         if looped {
             return decision;
@@ -128,7 +134,7 @@ fn follow<'t>(
     decision
 }
 
-fn target_of(alias: &RRset) -> &[u8] {
+fn target_of(alias: RRsetView<'_>) -> &[u8] {
     alias.wire.get(RECORD_FIXED_LEN..).unwrap_or_default()
 }
 
@@ -167,14 +173,14 @@ fn at_node<'t>(tables: &'t Tables, node: &'t Node, qtype: u16) -> Found<'t> {
     }
     if node.kind == Kind::Apex
         && qtype == rtype::NS
-        && let Some(apex) = tables.index.get(node.hash, &node.owner)
+        && let Some(apex) = tables.index.get(node.hash, node.owner())
         && let Some(servers) = apex.rrset(rtype::NS)
     {
         // The view of an apex has none.
         return Found::RRset(servers);
     }
     match node.rrset(rtype::CNAME) {
-        Some(alias) => Found::Alias(alias),
+        Some(_) => Found::Alias(node),
         None => Found::NoData(node.zone),
     }
 }
@@ -184,9 +190,9 @@ fn any<'t>(tables: &'t Tables, node: &'t Node) -> Found<'t> {
     if let Some(alias) = node.rrset(rtype::CNAME) {
         return Found::RRset(alias);
     }
-    match node.rrsets.iter().min_by_key(|rrset| rrset.wire.len()) {
+    match node.rrsets().min_by_key(|rrset| rrset.wire.len()) {
         Some(rrset) if rrset.wire.len() <= ANY_LEN_MAX => Found::RRset(rrset),
-        Some(_) => Found::RRset(&tables.any_hinfo),
+        Some(_) => Found::RRset(tables.any_hinfo.view()),
         None => Found::NoData(node.zone),
     }
 }
@@ -206,7 +212,7 @@ fn without_node<'t>(
     if let Some(found) = address_below(encloser, name, qtype) {
         return found;
     }
-    if !encloser.wildcard_child || !scratch.set_wildcard_of(&encloser.owner) {
+    if !encloser.wildcard_child || !scratch.set_wildcard_of(encloser.owner()) {
         return Found::NxDomain(encloser.zone);
     }
     match tables.index.get(scratch.hash(), scratch.octets()) {
@@ -218,7 +224,7 @@ fn without_node<'t>(
 /// What there is at `name` where it is the address of a child of `encloser`, whose children are.
 fn address_below<'t>(encloser: &Node, name: &LowerName, qtype: u16) -> Option<Found<'t>> {
     let ttl_s = encloser.address_ttl_s?.get();
-    if name.labels() != wire::label_count(&encloser.owner) + 1 {
+    if name.labels() != wire::label_count(encloser.owner()) + 1 {
         return None;
     }
     let address = address_of_label(first_label(name.octets()))?;

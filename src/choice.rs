@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::client::{Client, Scopes};
-use crate::table::{Policy, RECORD_FIXED_LEN, RRset};
+use crate::table::{Policy, RECORD_FIXED_LEN, RRsetView};
 
 /// The records to send: `count` of them from the `start`-th on, past the end back to the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +40,18 @@ impl Spread {
 /// The records of an RRset that a client's answer is chosen from: those in its topology zone, where
 /// there are some, else all.
 #[inline]
-pub fn nearest<'t>(rrset: &'t RRset, client: &Client) -> &'t RRset {
-    match (&rrset.nearer, client.zone) {
-        (Some(nearer), Some(zone)) => nearer.of(zone).unwrap_or(rrset),
+pub fn nearest<'t>(rrset: RRsetView<'t>, client: &Client) -> RRsetView<'t> {
+    match (rrset.extra, client.zone) {
+        (Some(extra), Some(zone)) => extra.nearer.of(zone).unwrap_or(rrset),
         _ => rrset,
     }
 }
 
 /// How many first bits of a subnet's address the answer from `rrset` depends on, `near` being the
 /// [`nearest`] of its records.
-pub fn scope_bits(rrset: &RRset, near: &RRset, scopes: &Scopes) -> u8 {
-    let zone = rrset.nearer.as_ref().map_or(0, |_| scopes.zone);
+pub fn scope_bits(rrset: RRsetView<'_>, near: RRsetView<'_>, scopes: &Scopes) -> u8 {
+    let by_zone = rrset.extra.is_some_and(|extra| !extra.nearer.0.is_empty());
+    let zone = if by_zone { scopes.zone } else { 0 };
     let source = match near.policy {
         Policy::Sticky | Policy::Subset(_) if near.count > 1 => scopes.source,
         _ => 0,
@@ -59,11 +60,15 @@ pub fn scope_bits(rrset: &RRset, near: &RRset, scopes: &Scopes) -> u8 {
 }
 
 /// Chooses for one client.
-pub fn choose(rrset: &RRset, client: &Client, spread: &mut Spread) -> Choice {
-    let count = usize::from(rrset.count);
-    if count < 2 {
-        return Choice { start: 0, count };
+#[inline]
+pub fn choose(rrset: RRsetView<'_>, client: &Client, spread: &mut Spread) -> Choice {
+    match usize::from(rrset.count) {
+        count @ (0 | 1) => Choice { start: 0, count },
+        count => choose_of(count, rrset, client, spread),
     }
+}
+
+fn choose_of(count: usize, rrset: RRsetView<'_>, client: &Client, spread: &mut Spread) -> Choice {
     match rrset.policy {
         Policy::Rotate => Choice {
             start: spread.below(count),
@@ -89,8 +94,8 @@ pub fn choose(rrset: &RRset, client: &Client, spread: &mut Spread) -> Choice {
 }
 
 /// A record at random, each as often as its weight says.
-fn weighted(rrset: &RRset, spread: &mut Spread) -> usize {
-    let sums = rrset.weights.as_deref().map_or(&[][..], |sums| &sums[..]);
+fn weighted(rrset: RRsetView<'_>, spread: &mut Spread) -> usize {
+    let sums = rrset.extra.map_or(&[][..], |extra| &extra.weights);
     match sums.last() {
         Some(all) if *all > 0 => {
             let drawn = spread.below(*all as usize) as u32;
@@ -110,7 +115,7 @@ pub fn ring_place(rdata: &[u8]) -> u64 {
 
 /// The first record at or behind the source's place on the ring, past its end the first of all.
 /// When a record comes or goes, only the sources whose subset it is in notice.
-fn successor(rrset: &RRset, source: IpAddr) -> usize {
+fn successor(rrset: RRsetView<'_>, source: IpAddr) -> usize {
     let wanted = source_place(source);
     let place = |record: &[u8]| ring_place(record.get(RECORD_FIXED_LEN..).unwrap_or_default());
     let count = usize::from(rrset.count);
@@ -142,7 +147,7 @@ fn source_place(source: IpAddr) -> u64 {
 
 /// Rendezvous hashing: the record whose hash together with the source is highest. When one of n
 /// records comes or goes, one in n sources moves.
-fn rendezvous(rrset: &RRset, source: IpAddr) -> usize {
+fn rendezvous(rrset: RRsetView<'_>, source: IpAddr) -> usize {
     let source = source_place(source);
     let weight = |record: &[u8]| {
         let rdata = record.get(RECORD_FIXED_LEN..).unwrap_or_default();
@@ -169,7 +174,7 @@ mod tests {
     use std::num::NonZeroU8;
 
     use super::*;
-    use crate::table::{Nearer, rtype};
+    use crate::table::{Extra, Nearer, RRset, rtype};
     use crate::topology::{Topology, TopologyZone};
 
     fn addresses(policy: Policy, last_octets: &[u8]) -> RRset {
@@ -187,8 +192,14 @@ mod tests {
     }
 
     fn chosen(rrset: &RRset, address: u32, spread: &mut Spread) -> u8 {
-        let choice = choose(rrset, &client(address), spread);
-        *rrset.records().nth(choice.start).unwrap().last().unwrap()
+        let choice = choose(rrset.view(), &client(address), spread);
+        *rrset
+            .view()
+            .records()
+            .nth(choice.start)
+            .unwrap()
+            .last()
+            .unwrap()
     }
 
     #[test]
@@ -238,8 +249,8 @@ mod tests {
     }
 
     fn subset(rrset: &RRset, address: u32) -> Vec<u8> {
-        let choice = choose(rrset, &client(address), &mut Spread::new(1));
-        let records = rrset.records_from(choice.start).take(choice.count);
+        let choice = choose(rrset.view(), &client(address), &mut Spread::new(1));
+        let records = rrset.view().records_from(choice.start).take(choice.count);
         records.map(|record| *record.last().unwrap()).collect()
     }
 
@@ -272,10 +283,17 @@ mod tests {
         assert_eq!(subset(&ring(&[1, 2, 3], 8), 5).len(), 3);
     }
 
+    fn weights(sums: &[u32]) -> Box<Extra> {
+        Box::new(Extra {
+            weights: sums.to_vec(),
+            ..Extra::default()
+        })
+    }
+
     #[test]
     fn weights_say_how_often() {
         let mut rrset = addresses(Policy::Weighted, &[0, 1, 2, 3]);
-        rrset.weights = Some(Box::new(vec![10, 10, 40, 100]));
+        rrset.extra = Some(weights(&[10, 10, 40, 100]));
         let mut spread = Spread::new(7);
         let mut counts = [0; 4];
         for client in 0..10_000 {
@@ -284,7 +302,7 @@ mod tests {
         assert!((900..1_100).contains(&counts[0]), "{counts:?}");
         assert_eq!(counts[1], 0, "weight 0 beside others");
         assert!((2_800..3_200).contains(&counts[2]), "{counts:?}");
-        rrset.weights = Some(Box::new(vec![0, 0, 0, 0]));
+        rrset.extra = Some(weights(&[0, 0, 0, 0]));
         let drawn = (0..100).map(|client| chosen(&rrset, client, &mut spread));
         let drawn: std::collections::HashSet<u8> = drawn.collect();
         assert_eq!(drawn.len(), 4, "all without weight are equal");
@@ -299,10 +317,11 @@ mod tests {
         let rrset = RRset::new(rtype::SRV, 30, one, sorted.iter().copied());
         assert_eq!(rrset.record_len, 0);
         let starts: std::collections::HashSet<usize> = (0..1000u32)
-            .map(|address| choose(&rrset, &client(address), &mut Spread::new(1)).start)
+            .map(|address| choose(rrset.view(), &client(address), &mut Spread::new(1)).start)
             .collect();
         assert_eq!(starts.len(), 3);
     }
+
     #[test]
     fn a_client_gets_what_is_near_it() {
         let names = ["a", "b", "c"].map(|name| (name.to_owned(), Vec::new()));
@@ -320,11 +339,11 @@ mod tests {
         };
         // How many records a client is chosen one of, and how many bits that depends on.
         let shown = |rrset: &RRset, zone: Option<TopologyZone>| {
-            let near = nearest(rrset, &Client { zone, ..client(7) });
-            (near.count, scope_bits(rrset, near, &scopes))
+            let near = nearest(rrset.view(), &Client { zone, ..client(7) });
+            (near.count, scope_bits(rrset.view(), near, &scopes))
         };
         assert_eq!(shown(&rrset, Some(a)), (4, 24));
-        rrset.nearer = Some(Box::new(Nearer(near)));
+        rrset.extra.get_or_insert_default().nearer = Nearer(near);
         assert_eq!(
             shown(&rrset, Some(a)),
             (1, 16),

@@ -21,7 +21,7 @@ pub struct Delta {
 #[derive(Debug, Clone)]
 pub enum Change {
     /// The node is now what exists at its owner name: for everybody, or in a view.
-    Put(Option<ViewId>, Arc<Node>),
+    Put(Option<ViewId>, Node),
     /// Nothing exists at this name (lower case, on the wire) any more, in the same sense.
     Remove(Option<ViewId>, Arc<[u8]>),
     /// The zone's SOA fields are now these.

@@ -91,7 +91,7 @@ impl Behind {
         for change in &delta.changes {
             match change {
                 Change::Put(view, node) => {
-                    let owner = Arc::from(&node.owner[..]);
+                    let owner = Arc::from(node.owner());
                     self.nodes.insert((*view, owner), change.clone());
                 }
                 Change::Remove(view, owner) => {
@@ -166,17 +166,16 @@ impl std::fmt::Debug for FanOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Node;
+    use crate::table::NodeParts;
 
     type Names = BTreeMap<(Option<ViewId>, Vec<u8>), u16>;
 
     fn put(view: Option<ViewId>, name: u8, mark: u16) -> Change {
-        let node = Node::empty(Box::from([1, name, 0]));
-        let node = Arc::new(Node {
+        let node = NodeParts {
             zone: ZoneId(mark),
-            ..node
-        });
-        Change::Put(view, node)
+            ..NodeParts::empty(Box::from([1, name, 0]))
+        };
+        Change::Put(view, node.pack())
     }
 
     fn held(deltas: impl Iterator<Item = Arc<Delta>>) -> (Names, u64, bool) {
@@ -187,7 +186,7 @@ mod tests {
             for change in &delta.changes {
                 match change {
                     Change::Put(view, node) => {
-                        names.insert((*view, node.owner.to_vec()), node.zone.0);
+                        names.insert((*view, node.owner().to_vec()), node.zone.0);
                     }
                     Change::Remove(view, owner) => {
                         names.remove(&(*view, owner.to_vec()));

@@ -1,23 +1,23 @@
-//! The only file that calls the kernel without a safe library between: batches of
-//! datagrams, epoll, the eventfd, a few socket options, and the questions a shard asks before it
-//! starts. std and socket2 do the rest. Every function here is safe to call; each `unsafe` block
-//! says why it holds. No policy: what to do with an error is decided by the callers.
+//! The only module that calls the kernel, the processor and the allocator without a safe library
+//! between: epoll and other ways to sleep, the eventfd, a few socket options, the questions a shard
+//! asks before it starts, prefetching, giving memory back, and in `datagrams` the batches. std and
+//! socket2 do the rest. Every function here is safe to call; each `unsafe` block says why it holds.
+//! No policy: what to do with an error is decided by the callers.
 #![allow(
     unsafe_code,
-    reason = "the one file of the crate at the boundary to system calls"
+    reason = "the one module of the crate at the boundary to system calls"
 )]
 
 mod ancillary;
+mod datagrams;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::mem::zeroed;
-use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use self::ancillary::{CLIENT_BYTES, CONTROL_BYTES, Client, Control};
+pub use self::datagrams::{Datagrams, Exchange, Sent};
 
 /// Events taken by one [`Epoll::wait`] at most: bounds the work of one turn. The kernel puts what
 /// did not fit first the next time.
@@ -120,6 +120,63 @@ impl Epoll {
     }
 }
 
+impl AsRawFd for Epoll {
+    fn as_raw_fd(&self) -> RawFd {
+        self.set.as_raw_fd()
+    }
+}
+
+/// Descriptors to sleep on that the kernel knows of only meanwhile. A socket in an [`Epoll`] has
+/// the kernel look for sleepers at each datagram that has been sent, which costs a busy socket a
+/// tenth of its time.
+#[derive(Debug)]
+pub struct Sleep {
+    descriptors: Box<[libc::pollfd]>,
+}
+
+impl Sleep {
+    /// On these, none of which may be closed before this is dropped.
+    pub fn new(descriptors: impl Iterator<Item = RawFd>) -> Sleep {
+        let descriptors = descriptors.map(|fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        });
+        Sleep {
+            descriptors: descriptors.collect(),
+        }
+    }
+
+    /// Waits `timeout` at most for one of them to be readable or in error. A signal ends it early.
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        let timeout = libc::timespec {
+            tv_sec: timeout.as_secs() as libc::time_t,
+            tv_nsec: libc::c_long::from(timeout.subsec_nanos() as i32),
+        };
+        let (descriptors, count) = (self.descriptors.as_mut_ptr(), self.descriptors.len());
+        // SAFETY: `descriptors` has `count` valid pollfd, and `timeout` outlives the call.
+        let result =
+            unsafe { libc::ppoll(descriptors, count as libc::nfds_t, &timeout, ptr::null()) };
+        match checked(result) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            Err(_) => {
+                self.descriptors
+                    .iter_mut()
+                    .for_each(|slot| slot.revents = 0);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Whether the last wait found the `place`-th of them so.
+    pub fn is_ready(&self, place: usize) -> bool {
+        self.descriptors
+            .get(place)
+            .is_some_and(|slot| slot.revents != 0)
+    }
+}
+
 /// A descriptor that another thread makes readable.
 #[derive(Debug)]
 pub struct EventFd {
@@ -168,6 +225,24 @@ pub fn receive_destination(socket: &impl AsRawFd, ipv6: bool) -> io::Result<()> 
     set_option(socket, level, option, 1)
 }
 
+/// Has no datagram fragmented, whatever the path is said to take: a longer one than the interface's
+/// is refused. The kernel then spends no time on fragment identifications either.
+pub fn never_fragment(socket: &impl AsRawFd, ipv6: bool) -> io::Result<()> {
+    let (level, option, value) = match ipv6 {
+        false => (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_PROBE,
+        ),
+        true => (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_PROBE,
+        ),
+    };
+    set_option(socket, level, option, value)
+}
+
 fn set_option(
     socket: &impl AsRawFd,
     level: libc::c_int,
@@ -192,6 +267,60 @@ pub fn probe_io_uring() -> io::Result<()> {
         Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Nice value of a thread that gives way: a tenth of the weight of others, so that it goes on,
+/// slowly, where they take all of a CPU.
+const GIVES_WAY_NICE: libc::c_int = 10;
+
+/// Has the calling thread give way to others that want its CPU.
+pub fn give_way() -> io::Result<()> {
+    // SAFETY: takes no pointers; 0 is the calling thread.
+    checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, GIVES_WAY_NICE) })?;
+    Ok(())
+}
+
+/// Nanoseconds of a turn that are asked for by [`take_short_turns`]: the least the kernel has.
+const SHORT_TURN_NS: u64 = 100_000;
+
+/// Has the calling thread take short turns on its CPU, and in return get one sooner when it wakes
+/// (Linux 6.12; earlier kernels have no choice of turns and take no notice). A thread with a policy
+/// of its own, such as SCHED_FIFO, keeps that.
+pub fn take_short_turns() -> io::Result<()> {
+    // SAFETY: takes no pointers; 0 is the calling thread.
+    let (policy, nice) = unsafe {
+        let nice = libc::getpriority(libc::PRIO_PROCESS, 0);
+        (libc::sched_getscheduler(0), nice)
+    };
+    if policy != libc::SCHED_OTHER {
+        return Ok(());
+    }
+    let attributes = SchedulingAttributes {
+        size: size_of::<SchedulingAttributes>() as u32,
+        nice,
+        runtime_ns: SHORT_TURN_NS,
+        ..SchedulingAttributes::default()
+    };
+    let attributes: *const SchedulingAttributes = &attributes;
+    // SAFETY: `attributes` points to a sched_attr of the size that it states, and outlives the
+    // call; 0 is the calling thread.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, attributes, 0) };
+    checked(result as libc::c_int)?;
+    Ok(())
+}
+
+/// `struct sched_attr` in its first size (sched_setattr(2)); policy 0 is the normal one.
+#[derive(Default)]
+#[repr(C)]
+struct SchedulingAttributes {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime_ns: u64,
+    deadline_ns: u64,
+    period_ns: u64,
 }
 
 /// The soft limit of locked memory, in octets.
@@ -224,203 +353,27 @@ pub fn ring_descriptors() -> io::Result<Vec<RawFd>> {
     Ok(rings)
 }
 
-/// Octets of one received datagram at most. No client may send more than we advertise, but a longer
-/// message is still told apart from a cut one up to here.
-const QUERY_BYTES: usize = 4096;
-
-/// Extra octets between buffers, so that equal offsets of all slots do not share one cache set.
-const STAGGER_BYTES: usize = 64;
-
-/// What became of a batch's responses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
-    /// Datagrams the kernel took.
-    pub accepted: usize,
-    /// Datagrams it did not take: dropped.
-    pub refused: usize,
+/// Has the processor fetch the cache line of `address`, whatever lies there, while other work goes
+/// on; nothing on processors whose instruction for it is not known here.
+#[inline(always)]
+pub fn prefetch(address: *const u8) {
+    // SAFETY: the instruction reads nothing that the program sees and faults for no address; SSE,
+    // which has it, is part of x86-64.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
-/// The buffers of one batch of datagrams, allocated once: one recvmmsg fills the queries, the
-/// caller writes the responses beside them, one sendmmsg sends them. A response carries the control
-/// message of its query, so it leaves from the address that was asked.
-pub struct Datagrams {
-    batch: usize,
-    response_stride: usize,
-    queries: Box<[u8]>,
-    responses: Box<[u8]>,
-    clients: Box<[Client]>,
-    controls: Box<[Control]>,
-    vectors: Box<[libc::iovec]>,
-    received: Box<[libc::mmsghdr]>,
-    response_vectors: Box<[libc::iovec]>,
-    outgoing: Box<[libc::mmsghdr]>,
-    outgoing_count: usize,
-}
-
-/// One received query with the room for its response.
-#[derive(Debug)]
-pub struct Exchange<'a> {
-    /// The message, as received.
-    pub query: &'a [u8],
-    /// Who sent it.
-    pub client: IpAddr,
-    /// Where the response is written.
-    pub response: &'a mut [u8],
-}
-
-impl Datagrams {
-    /// Buffers for `batch` datagrams with responses of `response_bytes` octets at most.
-    pub fn new(batch: usize, response_bytes: usize) -> Datagrams {
-        let response_stride = response_bytes.next_multiple_of(STAGGER_BYTES) + STAGGER_BYTES;
-        // SAFETY: iovec and mmsghdr are plain C structs for which zero is valid.
-        let (vector, header) = unsafe { (zeroed(), zeroed()) };
-        Datagrams {
-            batch,
-            response_stride,
-            queries: vec![0; batch * (QUERY_BYTES + STAGGER_BYTES)].into(),
-            responses: vec![0; batch * response_stride].into(),
-            clients: vec![Client([0; CLIENT_BYTES]); batch].into(),
-            controls: vec![Control([0; CONTROL_BYTES]); batch].into(),
-            vectors: vec![vector; batch].into(),
-            received: vec![header; batch].into(),
-            response_vectors: vec![vector; batch].into(),
-            outgoing: vec![header; batch].into(),
-            outgoing_count: 0,
-        }
-    }
-
-    /// Receives what is there, without waiting; 0 when nothing is. `with_destination`: the socket
-    /// has [`receive_destination`] set.
-    pub fn receive(&mut self, socket: &impl AsRawFd, with_destination: bool) -> io::Result<usize> {
-        self.outgoing_count = 0;
-        self.point_at_buffers(with_destination);
-        // SAFETY: every header of `received` points at a name, vector, control and query buffer
-        // of its own slot with the sizes stated; all are owned by `self` and outlive the call.
-        let count = unsafe {
-            libc::recvmmsg(
-                socket.as_raw_fd(),
-                self.received.as_mut_ptr(),
-                self.batch as libc::c_uint,
-                libc::MSG_DONTWAIT,
-                ptr::null_mut(),
-            )
-        };
-        if count >= 0 {
-            return Ok(count as usize);
-        }
-        let error = io::Error::last_os_error();
-        match error.kind() {
-            io::ErrorKind::WouldBlock => Ok(0),
-            _ => Err(error),
-        }
-    }
-
-    /// The kernel overwrites lengths, and the pointers must come from today's borrow: set them all.
-    fn point_at_buffers(&mut self, with_destination: bool) {
-        let queries = self.queries.chunks_exact_mut(QUERY_BYTES + STAGGER_BYTES);
-        let slots = self.received.iter_mut().zip(&mut self.vectors);
-        let buffers = self.clients.iter_mut().zip(&mut self.controls).zip(queries);
-        for ((slot, vector), ((client, control), query)) in slots.zip(buffers) {
-            vector.iov_base = query.as_mut_ptr().cast();
-            vector.iov_len = QUERY_BYTES;
-            let header = &mut slot.msg_hdr;
-            header.msg_name = client.0.as_mut_ptr().cast();
-            header.msg_namelen = CLIENT_BYTES as libc::socklen_t;
-            header.msg_iov = vector;
-            header.msg_iovlen = 1;
-            header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = if with_destination { CONTROL_BYTES } else { 0 };
-        }
-    }
-
-    /// Slot `index` of the batch just received; `None` when it is not a whole message of a client
-    /// that can be answered.
-    #[inline]
-    pub fn exchange(&mut self, index: usize) -> Option<Exchange<'_>> {
-        let slot = &self.received[index];
-        if slot.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
-            return None;
-        }
-        let client = self.clients[index].address()?;
-        let start = index * (QUERY_BYTES + STAGGER_BYTES);
-        let query = &self.queries[start..start + (slot.msg_len as usize).min(QUERY_BYTES)];
-        let start = index * self.response_stride;
-        let response = &mut self.responses[start..start + self.response_stride - STAGGER_BYTES];
-        Some(Exchange {
-            query,
-            client,
-            response,
-        })
-    }
-
-    /// Has slot `index`'s response of `length` octets sent by the next [`Datagrams::send`]. Once
-    /// for each slot at most.
-    #[inline]
-    pub fn enqueue(&mut self, index: usize, length: usize) {
-        let start = index * self.response_stride;
-        let response = &mut self.responses[start..start + length];
-        let vector = &mut self.response_vectors[index];
-        vector.iov_base = response.as_mut_ptr().cast();
-        vector.iov_len = length;
-        let received = &self.received[index].msg_hdr;
-        let control_length = self.controls[index].answer_from(received.msg_controllen);
-        let header = &mut self.outgoing[self.outgoing_count].msg_hdr;
-        header.msg_name = self.clients[index].0.as_mut_ptr().cast();
-        header.msg_namelen = received.msg_namelen;
-        header.msg_iov = vector;
-        header.msg_iovlen = 1;
-        header.msg_control = match control_length {
-            0 => ptr::null_mut(),
-            _ => self.controls[index].0.as_mut_ptr().cast(),
-        };
-        header.msg_controllen = control_length;
-        header.msg_flags = 0;
-        self.outgoing_count += 1;
-    }
-
-    /// Sends the responses of this batch. Each system call either sends at least one datagram or
-    /// gives up at least one, so there are no more calls than datagrams; a full send buffer drops
-    /// the rest, since waiting would stall every other client.
-    pub fn send(&mut self, socket: &impl AsRawFd) -> Sent {
-        let total = std::mem::take(&mut self.outgoing_count);
-        let mut sent = Sent {
-            accepted: 0,
-            refused: 0,
-        };
-        while sent.accepted + sent.refused < total {
-            let rest = &mut self.outgoing[sent.accepted + sent.refused..total];
-            match send_some(socket.as_raw_fd(), rest) {
-                Ok(count) => sent.accepted += count,
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
-                        sent.refused = total - sent.accepted;
-                    }
-                    _ => sent.refused += 1, // this one alone: a bad address, a firewall's refusal
-                },
-            }
-        }
-        sent
-    }
-}
-
-fn send_some(socket: RawFd, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: `enqueue` pointed every header at live buffers of its slot, owned by the same
-    // `Datagrams`, which is borrowed mutably for the length of the call.
-    let count = unsafe {
-        libc::sendmmsg(
-            socket,
-            headers.as_mut_ptr(),
-            headers.len() as libc::c_uint,
-            flags,
-        )
-    };
-    // 0 cannot happen with a header in the list; taking it for an error keeps the caller's bound.
-    if count <= 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(count as usize)
-    }
+/// Gives the memory that this thread has freed, but its allocator keeps, back to the kernel. Takes
+/// milliseconds where that is much.
+pub fn give_back_memory() {
+    // SAFETY: takes no pointer, and any thread may call it at any time, one that allocated nothing
+    // included. Where another allocator is the program's, it finds nothing.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
 fn checked(result: libc::c_int) -> io::Result<libc::c_int> {

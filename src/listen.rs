@@ -114,11 +114,17 @@ pub struct ShardSockets {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// Octets of a response that every path takes in one piece (RFC 9715 appendix A, for IPv6 with its
+/// minimum MTU of 1280).
+const UNFRAGMENTED_MAX: usize = 1232;
+
 /// Binds every address for every shard. `rcvbuf_bytes` has the receive buffer to ask for of each
-/// shard, so its length is the number of shards.
+/// shard, so its length is the number of shards. Where no response is longer than
+/// `udp_payload_max` = 1232 octets, none is ever fragmented (RFC 9715 section 3.1).
 pub fn bind_all(
     addresses: &[SocketAddr],
     rcvbuf_bytes: &[usize],
+    udp_payload_max: usize,
 ) -> Result<Vec<ShardSockets>, ListenError> {
     let mut shards: Vec<ShardSockets> = Vec::new();
     shards.resize_with(rcvbuf_bytes.len(), ShardSockets::default);
@@ -130,6 +136,10 @@ pub fn bind_all(
                 0 => bind_free_port(asked)?,
                 _ => (bind_udp(bound)?, bind_tcp(bound)?),
             };
+            if udp_payload_max <= UNFRAGMENTED_MAX {
+                kernel::never_fragment(&udp, bound.is_ipv6())
+                    .map_err(|error| ListenError::new(bound, Transport::Udp, error))?;
+            }
             let local = tcp
                 .local_addr()
                 .and_then(|local| local.as_socket().ok_or_else(no_address));
@@ -246,6 +256,7 @@ mod tests {
         let shards = bind_all(
             &[address("127.0.0.1:0"), address("[::1]:0")],
             &[BUFFER, BUFFER],
+            1232,
         )
         .unwrap();
         assert_eq!(shards.len(), 2);
@@ -262,9 +273,14 @@ mod tests {
 
     #[test]
     fn both_wildcards_share_a_port() {
-        let first = bind_all(&[address("0.0.0.0:0")], &[BUFFER]).unwrap();
+        let first = bind_all(&[address("0.0.0.0:0")], &[BUFFER], 1232).unwrap();
         let port = first[0].addresses[0].port();
-        let second = bind_all(&[SocketAddr::new(address("[::]:0").ip(), port)], &[BUFFER]).unwrap();
+        let second = bind_all(
+            &[SocketAddr::new(address("[::]:0").ip(), port)],
+            &[BUFFER],
+            1232,
+        )
+        .unwrap();
         assert!(first[0].udp[0].wildcard && second[0].udp[0].wildcard);
     }
 
@@ -272,14 +288,14 @@ mod tests {
     fn errors_name_the_address_and_what_would_be_right() {
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let error = bind_all(&[taken.local_addr().unwrap()], &[BUFFER]).unwrap_err();
+        let error = bind_all(&[taken.local_addr().unwrap()], &[BUFFER], 1232).unwrap_err();
         expect![[
             "127.0.0.1:PORT (UDP) is in use by another process: stop it (`ss -lnp` lists it) or \
              change listen.dns"
         ]]
         .assert_eq(&error.to_string().replace(&port.to_string(), "PORT"));
 
-        let error = bind_all(&[address("192.0.2.1:5300")], &[BUFFER]).unwrap_err();
+        let error = bind_all(&[address("192.0.2.1:5300")], &[BUFFER], 1232).unwrap_err();
         expect![[
             "192.0.2.1:5300 is not an address of this machine: use one that `ip address` shows, \
              or 0.0.0.0 or [::] for all, in listen.dns"

@@ -16,6 +16,9 @@ use containerdns::standalone;
 use containerdns_schema::Name;
 use tracing_subscriber::EnvFilter;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit status for a configuration that has problems, as for a wrong command line.
 const EXIT_PROBLEMS: u8 = 2;
 /// What to log, in the syntax of `EnvFilter`: `debug`, `info,containerdns::sync=debug`.

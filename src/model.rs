@@ -12,7 +12,7 @@
 //! clients see of the rest is decided where they ask (`answer`). All else is one: keys, health,
 //! counts. So whatever keeps names from going keeps those of views, too.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -28,12 +28,14 @@ mod backends;
 mod canonical;
 mod compile;
 mod hold;
+mod holders;
 mod nearer;
 mod reverse;
 mod tree;
 
 use backends::Backends;
 pub use backends::Word;
+use holders::Holders;
 
 /// Names kept at most: a flood of keys is refused, never paid for by names that exist. At some
 /// 600 octets a name in the model and on two cores this is 10 GB.
@@ -102,17 +104,19 @@ pub struct Model {
     /// Apex of each zone as a canonical key.
     apexes: Vec<Vec<u8>>,
     name_policies: HashMap<Vec<u8>, Policy>,
-    keys: HashMap<Arc<[u8]>, Key>,
+    /// Boxed: half of the table's places are free.
+    keys: HashMap<Arc<[u8]>, Box<Key>, foldhash::fast::RandomState>,
     next_key: u64,
     /// For everybody, and then one for each view: see [`place_of`].
     trees: Vec<Tree>,
     states: Vec<State>,
     free: Vec<NameId>,
+    /// The parent of the name that was last made in each zone.
+    parents: Vec<Option<NameId>>,
     dirty: Vec<NameId>,
     removed: Vec<(Option<ViewId>, Arc<[u8]>)>,
     backends: Backends,
-    /// Which names hold an address, to find them when its health changes.
-    holders: BTreeSet<(IpAddr, NameId)>,
+    holders: Holders,
     /// SOA as last sent, by zone.
     soas: Vec<Arc<Soa>>,
     counts: Counts,
@@ -171,7 +175,7 @@ struct Key {
     /// The list that last held this key.
     list: u64,
     bad: bool,
-    health: Option<Said>,
+    health: Option<Box<Said>>,
     owners: Box<[NameId]>,
 }
 
@@ -228,15 +232,16 @@ impl Model {
                 .map(|(name, policy)| (canonical::from_wire(name.wire()), *policy))
                 .collect(),
             apexes,
-            keys: HashMap::new(),
+            keys: HashMap::default(),
             next_key: 1,
             trees: vec![Tree::new(); 1 + settings.views],
             states: Vec::new(),
             free: Vec::new(),
+            parents: vec![None; zones.len()],
             dirty: Vec::new(),
             removed: Vec::new(),
             backends: Backends::default(),
-            holders: BTreeSet::new(),
+            holders: Holders::default(),
             soas: zones
                 .iter()
                 .map(|zone| Arc::new(zone.soa.clone()))
@@ -288,7 +293,7 @@ impl Model {
                 health: None,
                 owners: Box::default(),
             };
-            (Arc::from(key), state)
+            (Arc::from(key), Box::new(state))
         });
         (state.stamp, state.list) = (stamp, list);
         self.counts.keys_bad -= usize::from(state.bad);
@@ -306,11 +311,11 @@ impl Model {
                     state.owners = self.attach(Some(view), state.id, contribution);
                 }
                 Adds::Health(address, word) => {
-                    state.health = Some(Said::Backend(address));
+                    state.health = Some(Box::new(Said::Backend(address)));
                     self.say(address, word);
                 }
                 Adds::Prober(prober) => {
-                    state.health = Some(Said::Prober(Arc::clone(&prober)));
+                    state.health = Some(Box::new(Said::Prober(Arc::clone(&prober))));
                     let changed = self.backends.live(prober);
                     self.mark_holders(&changed);
                 }
@@ -423,8 +428,7 @@ impl Model {
 
     fn mark_holders(&mut self, addresses: &[IpAddr]) {
         for &address in addresses {
-            let all = (address, NameId(0))..=(address, NameId(u32::MAX));
-            for (_, id) in self.holders.range(all).copied().collect::<Vec<_>>() {
+            for id in self.holders.of(address, &self.states) {
                 self.mark(id);
             }
         }

@@ -51,7 +51,7 @@ pub enum Message<'m> {
     Query(Query<'m>),
 }
 
-/// One question with its EDNS. Its name is in the [`LowerName`] given to [`parse`].
+/// One question with its EDNS. Its name is in the [`LowerName`] given to [`read_name`].
 #[derive(Debug)]
 pub struct Query<'m> {
     /// QTYPE.
@@ -87,13 +87,23 @@ const OPT_COOKIE: u16 = 10;
 const OPT_NSID: u16 = 3;
 const OPT_KEEPALIVE: u16 = 11;
 
-/// Parses a message; the question's name goes to `name`, in lower case.
-pub fn parse<'m>(message: &'m [u8], name: &mut LowerName) -> Message<'m> {
+/// Reads the name of the question into `name`, in lower case, before all else is looked at; its
+/// length in the message, or none when no name is there.
+#[inline]
+pub fn read_name(message: &[u8], name: &mut LowerName) -> Option<usize> {
+    name.read(message.get(HEADER_LEN..)?)
+}
+
+/// Parses a message whose question's name [`read_name`] has read, `name_len` being what it gave.
+pub fn parse(message: &[u8], name_len: Option<usize>) -> Message<'_> {
     let Some(header) = message.first_chunk::<HEADER_LEN>() else {
         return Message::Silence;
     };
     if header[2] & FLAG_RESPONSE != 0 {
         return Message::Silence;
+    }
+    if let Some(sections) = usual_sections(message, header, name_len) {
+        return sections.into_message();
     }
     let opcode = header[2] >> 3 & 0x0f;
     let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
@@ -102,7 +112,7 @@ pub fn parse<'m>(message: &'m [u8], name: &mut LowerName) -> Message<'m> {
         ahead: [count(6), count(8)],
         additional: count(10),
     };
-    let parsed = parse_sections(message, &counts, name);
+    let parsed = parse_sections(message, &counts, name_len);
     match (opcode, parsed) {
         (0, Ok(sections)) => sections.into_message(),
         (0, Err(malformed)) => Message::Reject {
@@ -169,10 +179,46 @@ impl<'m> Sections<'m> {
     }
 }
 
+/// The sections of nearly all queries, which [`parse_sections`] would find, too: one question, and
+/// after it nothing, or an OPT record of version 0 without options.
+#[inline]
+fn usual_sections<'m>(
+    message: &[u8],
+    header: &[u8; HEADER_LEN],
+    name_len: Option<usize>,
+) -> Option<Sections<'m>> {
+    let [_, _, flags, _, 0, 1, 0, 0, 0, 0, 0, additional] = *header else {
+        return None;
+    };
+    if flags >> 3 != 0 {
+        return None;
+    }
+    let question_end = HEADER_LEN + name_len? + 4;
+    let (question, rest) = message.split_at_checked(question_end)?;
+    let [.., t0, t1, c0, c1] = *question else {
+        return None;
+    };
+    let edns = match (additional, rest) {
+        (0, []) => None,
+        (1, [0, 0, 41, p0, p1, _, 0, flags, _, 0, 0]) => Some(Edns {
+            payload_max: u16::from_be_bytes([*p0, *p1]),
+            dnssec_ok: flags & 0x80 != 0,
+            ..Edns::default()
+        }),
+        _ => return None,
+    };
+    Some(Sections {
+        question: Some((u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1]))),
+        question_end,
+        edns,
+        bad_version: false,
+    })
+}
+
 fn parse_sections<'m>(
     message: &'m [u8],
     counts: &Counts,
-    name: &mut LowerName,
+    name_len: Option<usize>,
 ) -> Result<Sections<'m>, Malformed<'m>> {
     let mut at = HEADER_LEN;
     let mut question = None;
@@ -183,7 +229,7 @@ fn parse_sections<'m>(
     match counts.questions {
         0 => {}
         1 => {
-            let Some(length) = name.read(&message[at..]) else {
+            let Some(length) = name_len else {
                 return Err(nothing_read);
             };
             at += length;

@@ -3,12 +3,11 @@
 //! plain call. What the world answered before the panic is not rolled back: a responder must keep
 //! its tables readable at every point, which holds when answering only reads them.
 
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::counters::ShardCounters;
 use crate::delta::Delta;
-use crate::world::{Transport, World};
+use crate::world::{Asked, World};
 
 /// Octets of a DNS message header (RFC 1035, section 4.1.1).
 const HEADER_BYTES: usize = 12;
@@ -16,16 +15,13 @@ const SERVFAIL: u8 = 2;
 
 /// What answers queries on one core. [`World`] in the server.
 pub trait Responder: 'static {
-    /// Answers `query` into `response` and returns the response's length; 0 means silence.
-    /// `now_s` is the wall clock in seconds since 1970.
-    fn respond(
-        &mut self,
-        query: &[u8],
-        client: IpAddr,
-        transport: Transport,
-        now_s: u32,
-        response: &mut [u8],
-    ) -> usize;
+    /// Is told of messages that it will be asked to answer next, each with its place among them in
+    /// [`Asked::ahead`]: at most [`crate::index::AHEAD_MAX`]. Octets that are no message
+    /// count as one.
+    fn look_ahead<'m>(&mut self, _messages: impl Iterator<Item = &'m [u8]>) {}
+
+    /// Answers into `response` and returns the response's length; 0 means silence.
+    fn respond(&mut self, asked: &Asked<'_>, response: &mut [u8]) -> usize;
 
     /// Applies one delta.
     fn apply(&mut self, delta: &Delta);
@@ -33,15 +29,13 @@ pub trait Responder: 'static {
 
 impl Responder for World {
     #[inline]
-    fn respond(
-        &mut self,
-        query: &[u8],
-        client: IpAddr,
-        transport: Transport,
-        now_s: u32,
-        response: &mut [u8],
-    ) -> usize {
-        World::respond(self, query, client, transport, now_s, response)
+    fn look_ahead<'m>(&mut self, messages: impl Iterator<Item = &'m [u8]>) {
+        World::look_ahead(self, messages);
+    }
+
+    #[inline]
+    fn respond(&mut self, asked: &Asked<'_>, response: &mut [u8]) -> usize {
+        World::respond(self, asked, response)
     }
 
     fn apply(&mut self, delta: &Delta) {
@@ -49,41 +43,30 @@ impl Responder for World {
     }
 }
 
-/// One query as it came.
-#[derive(Debug, Clone, Copy)]
-pub struct Query<'a> {
-    /// The message.
-    pub message: &'a [u8],
-    /// Who sent it.
-    pub client: IpAddr,
-    /// How.
-    pub transport: Transport,
-    /// The wall clock in seconds since 1970.
-    pub now_s: u32,
+/// [`Responder::look_ahead`]; whether it came to its end without a panic. If not, each message is
+/// to be answered by itself, and the one that made it panic is found so.
+#[inline]
+pub fn look_ahead_guarded<'m, R: Responder>(
+    responder: &mut R,
+    messages: impl Iterator<Item = &'m [u8]>,
+) -> bool {
+    catch_unwind(AssertUnwindSafe(|| responder.look_ahead(messages))).is_ok()
 }
 
 /// [`Responder::respond`], with SERVFAIL when it panics.
 #[inline]
 pub fn respond_guarded<R: Responder>(
     responder: &mut R,
-    query: Query<'_>,
+    asked: &Asked<'_>,
     counters: &ShardCounters,
     response: &mut [u8],
 ) -> usize {
     let attempt = catch_unwind(AssertUnwindSafe(|| {
-        let Query {
-            message,
-            client,
-            transport,
-            now_s,
-        } = query;
-        responder
-            .respond(message, client, transport, now_s, response)
-            .min(response.len())
+        responder.respond(asked, response).min(response.len())
     }));
     attempt.unwrap_or_else(|_| {
         counters.panics.add(1);
-        let length = write_servfail(query.message, response);
+        let length = write_servfail(asked.message, response);
         if length > 0 {
             counters.rcodes[usize::from(SERVFAIL)].add(1);
         }
@@ -109,12 +92,15 @@ fn write_servfail(query: &[u8], response: &mut [u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
+    use crate::world::Transport;
 
     struct Panics;
 
     impl Responder for Panics {
-        fn respond(&mut self, _: &[u8], _: IpAddr, _: Transport, _: u32, _: &mut [u8]) -> usize {
+        fn respond(&mut self, _: &Asked<'_>, _: &mut [u8]) -> usize {
             panic!("asked to");
         }
 
@@ -125,13 +111,8 @@ mod tests {
         let counters = ShardCounters::default();
         let mut response = [0xaa; 64];
         let client = IpAddr::from([192, 0, 2, 1]);
-        let query = Query {
-            message,
-            client,
-            transport: Transport::Udp,
-            now_s: 0,
-        };
-        let length = respond_guarded(&mut Panics, query, &counters, &mut response);
+        let asked = Asked::new(message, client, Transport::Udp, 0);
+        let length = respond_guarded(&mut Panics, &asked, &counters, &mut response);
         (response[..length].to_vec(), counters.panics.get())
     }
 

@@ -13,11 +13,12 @@ use crate::choice::{self, Choice, Spread};
 use crate::client::Client;
 use crate::query::{HEADER_LEN, Rcode};
 use crate::response::names::KnownNames;
-use crate::table::{CLASS_IN, Node, RECORD_FIXED_LEN, RRset, Soa, ZoneId, rtype};
+use crate::table::{CLASS_IN, Node, RECORD_FIXED_LEN, RRsetView, rtype};
 use crate::wire::{self, LowerName};
 
 mod names;
 pub mod opt;
+mod soa;
 
 pub use opt::{Opt, PLAIN_MAX, udp_limit};
 
@@ -100,7 +101,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Writes a response without records.
-    pub fn finish_empty(self, rcode: Rcode, opt: Option<&Opt<'_>>) -> Finished {
+    pub fn finish_empty(mut self, rcode: Rcode, opt: Option<&Opt<'_>>) -> Finished {
         self.finish(
             Verdict {
                 rcode,
@@ -231,14 +232,14 @@ impl<'o> Writer<'o> {
             return Ok(());
         };
         let all = choice::choose(servers, client, spread);
-        self.put_rrset(Section::Authority, Owner::Name(&cut.owner), servers, all)?;
-        for host in &cut.glue {
-            for addresses in &host.rrsets {
+        self.put_rrset(Section::Authority, Owner::Name(cut.owner()), servers, all)?;
+        for host in cut.glue() {
+            for addresses in host.rrsets() {
                 let all = Choice {
                     start: 0,
                     count: addresses.count.into(),
                 };
-                let owner = Owner::Name(&host.owner);
+                let owner = Owner::Name(host.owner());
                 self.put_rrset(Section::Additional, owner, addresses, all)?;
             }
         }
@@ -279,40 +280,12 @@ impl<'o> Writer<'o> {
         }
     }
 
-    fn put_zone_soa(&mut self, tables: &Tables, id: ZoneId, section: Section) -> Result<(), Full> {
-        let Some(zone) = tables.zones.get(id) else {
-            return Ok(());
-        };
-        let ttl_s = match section {
-            Section::Answer => zone.soa.ttl_s,
-            _ => zone.soa.negative_ttl_s(),
-        };
-        self.whole(|writer| writer.put_soa(&zone.apex, &zone.soa, ttl_s, tables.revision as u32))?;
-        self.counts[section as usize] += 1;
-        Ok(())
-    }
-
-    fn put_soa(&mut self, apex: &[u8], soa: &Soa, ttl_s: u32, serial: u32) -> Result<(), Full> {
-        self.put_name(apex)?;
-        self.put(&rtype::SOA.to_be_bytes())?;
-        self.put(&CLASS_IN.to_be_bytes())?;
-        self.put(&ttl_s.to_be_bytes())?;
-        self.put_rdata(|writer| {
-            writer.put_name(&soa.mname)?;
-            writer.put_name(&soa.rname)?;
-            writer.put(&serial.to_be_bytes())?;
-            soa.timers_s
-                .iter()
-                .try_for_each(|timer| writer.put(&timer.to_be_bytes()))
-        })
-    }
-
     /// Writes the chosen records, or none of them.
     fn put_rrset(
         &mut self,
         section: Section,
         owner: Owner<'_>,
-        rrset: &RRset,
+        rrset: RRsetView<'_>,
         choice: Choice,
     ) -> Result<(), Full> {
         let as_made = rrset.compressible_offset().is_none() && rrset.target_offset().is_none();
@@ -335,7 +308,7 @@ impl<'o> Writer<'o> {
     }
 
     /// The hit path: ready-made records as they are, from the chosen one on.
-    fn copy_records(&mut self, rrset: &RRset, choice: Choice) -> Result<(), Full> {
+    fn copy_records(&mut self, rrset: RRsetView<'_>, choice: Choice) -> Result<(), Full> {
         if choice.count < usize::from(rrset.count) || rrset.record_len == 0 {
             return self.whole(|writer| {
                 let mut records = rrset.records_from(choice.start).take(choice.count);
@@ -345,6 +318,11 @@ impl<'o> Writer<'o> {
         let end = self.at + rrset.wire.len();
         if end > self.limit {
             return Err(Full);
+        }
+        if choice.start == 0 {
+            self.out[self.at..end].copy_from_slice(rrset.wire);
+            self.at = end;
+            return Ok(());
         }
         let (last, first) = rrset
             .wire
@@ -359,7 +337,7 @@ impl<'o> Writer<'o> {
     fn put_records<'r>(
         &mut self,
         mut owner: Owner<'_>,
-        rrset: &RRset,
+        rrset: RRsetView<'_>,
         records: impl Iterator<Item = &'r [u8]>,
     ) -> Result<(), Full> {
         for record in records {
@@ -451,13 +429,11 @@ impl<'o> Writer<'o> {
         })
     }
 
-    fn finish(mut self, verdict: Verdict, opt: Option<&Opt<'_>>) -> Finished {
+    fn finish(&mut self, verdict: Verdict, opt: Option<&Opt<'_>>) -> Finished {
         let flags = (u8::from(verdict.authoritative) * FLAG_AUTHORITATIVE)
             | (u8::from(verdict.truncated) * FLAG_TRUNCATED);
         // QR, OPCODE and RD; AA and TC as decided. RA, Z, AD and CD are never set: we do not
         // recurse, do not validate, and answer with authority (RFC 4035 section 3.1.6).
-        self.out[2] = 0x80 | self.out[2] & 0x79 | flags;
-        self.out[3] = verdict.rcode as u8 & 0x0f;
         let questions = u16::from(self.known.has_question());
         if let Some(opt) = opt {
             let end = self.at + opt.len();
@@ -465,11 +441,16 @@ impl<'o> Writer<'o> {
             self.at = end;
             self.counts[Section::Additional as usize] += 1;
         }
-        let [answers, authorities, additionals] = self.counts;
-        let counts = [questions, answers, authorities, additionals];
-        for (place, count) in counts.into_iter().enumerate() {
-            let at = 4 + 2 * place;
-            self.out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        if let Some(header) = self.out.first_chunk_mut::<HEADER_LEN>() {
+            header[2] = 0x80 | header[2] & 0x79 | flags;
+            header[3] = verdict.rcode as u8 & 0x0f;
+            let counts = self
+                .counts
+                .iter()
+                .fold(u64::from(questions), |counts, count| {
+                    counts << 16 | u64::from(*count)
+                });
+            header[4..].copy_from_slice(&counts.to_be_bytes());
         }
         Finished {
             length: self.at,

@@ -24,6 +24,7 @@ use crate::admin::{self, AdminState, Metric, MetricKind, Sample};
 use crate::config::{Config, StoreKind};
 use crate::counters::{self, ShardCounters};
 use crate::fan_out::{self, FanOut};
+use crate::kernel;
 use crate::listen::{self, ListenError};
 use crate::model::Model;
 use crate::plan::{self, Plan};
@@ -140,7 +141,11 @@ impl Server {
     pub async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Server, ServeError> {
         let plan = Plan::new(config, random()?);
         let buffers: Vec<usize> = config.cores.iter().map(|core| core.rcvbuf_bytes).collect();
-        let sockets = listen::bind_all(&config.listen.dns, &buffers)?;
+        let sockets = listen::bind_all(
+            &config.listen.dns,
+            &buffers,
+            config.answer.udp_payload_max.into(),
+        )?;
         let dns = sockets
             .first()
             .map(|sockets| sockets.addresses.clone())
@@ -172,6 +177,10 @@ impl Server {
             plan.sync,
         );
         let sync = tokio::spawn(sync.run());
+        // Shards have threads of their own by now.
+        if let Err(error) = kernel::give_way() {
+            warn!(%error, "the sync thread cannot give way to the shards");
+        }
         let state = AdminState {
             shards: shards
                 .iter()

@@ -296,6 +296,9 @@ impl Starting {
                 return;
             }
         };
+        if let Err(error) = kernel::take_short_turns() {
+            tracing::warn!(shard = id, %error, "no short turns: other programs may delay answers");
+        }
         let running = Cell::new(false);
         let life = async {
             let responder = make_responder(Arc::clone(&counters));

@@ -36,6 +36,7 @@ mod quiet;
 pub mod routes;
 pub mod snapshot;
 pub mod status;
+mod tidy;
 mod watching;
 
 use known::Known;
@@ -425,6 +426,7 @@ impl Sync {
         let (revision, changes) = (self.revision as u64, Box::new([Change::Ready]));
         self.fan_out.send(Delta { revision, changes });
         self.status.ready.store(1, Relaxed);
+        tidy::start();
         let counts = self.model.counts();
         let took_ms = process_ms();
         info!(

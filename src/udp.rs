@@ -4,10 +4,11 @@
 use std::net::UdpSocket;
 
 use crate::counters::ShardCounters;
+use crate::index::AHEAD_MAX;
 use crate::kernel::Datagrams;
 use crate::listen::UdpListener;
-use crate::responder::{Query, Responder, respond_guarded};
-use crate::world::Transport;
+use crate::responder::{Responder, look_ahead_guarded, respond_guarded};
+use crate::world::{Asked, Transport};
 
 /// One UDP socket of a shard.
 #[derive(Debug)]
@@ -15,7 +16,8 @@ pub struct UdpPath {
     socket: UdpSocket,
     /// Bound to all addresses: the answer must leave from the one that was asked.
     wildcard: bool,
-    /// Whether datagrams may be waiting; set by epoll, cleared by an empty receive.
+    /// Whether datagrams may be waiting; set when the shard looks for work, cleared by an
+    /// empty receive.
     pub ready: bool,
 }
 
@@ -42,27 +44,32 @@ impl UdpPath {
         now_s: u32,
         counters: &ShardCounters,
     ) -> usize {
-        // An error that was waiting on the socket is consumed by this; epoll tells of the rest.
+        // An error that was waiting on the socket is consumed by this; more end the next sleep.
         let count = datagrams.receive(&self.socket, self.wildcard).unwrap_or(0);
         if count == 0 {
             self.ready = false;
             return 0;
         }
-        for index in 0..count {
-            let Some(exchange) = datagrams.exchange(index) else {
-                counters.dropped.add(1);
-                continue;
-            };
-            let transport = Transport::Udp;
-            let query = Query {
-                message: exchange.query,
-                client: exchange.client,
-                transport,
-                now_s,
-            };
-            let length = respond_guarded(responder, query, counters, exchange.response);
-            if length > 0 {
-                datagrams.enqueue(index, length);
+        for first in (0..count).step_by(AHEAD_MAX) {
+            let group = first..count.min(first + AHEAD_MAX);
+            let messages = group.clone().map(|index| datagrams.message(index));
+            let is_ahead = look_ahead_guarded(responder, messages);
+            for index in group {
+                let Some(exchange) = datagrams.exchange(index) else {
+                    counters.dropped.add(1);
+                    continue;
+                };
+                let asked = Asked {
+                    message: exchange.query,
+                    client: exchange.client,
+                    transport: Transport::Udp,
+                    now_s,
+                    ahead: is_ahead.then_some(index - first),
+                };
+                let length = respond_guarded(responder, &asked, counters, exchange.response);
+                if length > 0 {
+                    datagrams.enqueue(index, length);
+                }
             }
         }
         counters.udp_queries.add(count as u64);

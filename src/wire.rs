@@ -15,21 +15,22 @@ pub const LABEL_LEN_MAX: usize = 63;
 /// Most labels in a name of 255 octets: 127 of one octet.
 pub const LABELS_MAX: usize = 127;
 
-/// A lower-cased name in a buffer of its own. The octets past the name are zero up to the next
-/// multiple of eight, so that hashing may read whole words.
+/// A lower-cased name in a buffer of its own, with its hash.
 #[derive(Clone)]
 pub struct LowerName {
-    octets: [u8; 264],
+    hash: u64,
     length: u16,
     labels: u8,
+    octets: [u8; 264],
 }
 
 impl Default for LowerName {
     fn default() -> LowerName {
         LowerName {
-            octets: [0; 264],
+            hash: hash(&[0]),
             length: 1,
             labels: 0,
+            octets: [0; 264],
         }
     }
 }
@@ -89,28 +90,47 @@ impl LowerName {
         self.octets[0] = 1;
         self.octets[1] = b'*';
         self.octets[2..length].copy_from_slice(encloser);
-        self.octets[length..(length + 7) & !7].fill(0);
+        self.hash = hash(&self.octets[..length]);
         self.length = length as u16;
         self.labels = label_count(encloser) as u8 + 1;
         true
     }
 
+    /// Lower-cases and hashes in one pass over words.
     fn set(&mut self, name: &[u8], labels: u8) {
-        let length = name.len();
-        self.octets[..length].copy_from_slice(name);
-        self.octets[length..(length + 7) & !7].fill(0);
-        for word in self.octets[..(length + 7) & !7].as_chunks_mut::<8>().0 {
-            *word = lower_word(u64::from_le_bytes(*word)).to_le_bytes();
+        let mut state = seed() ^ name.len() as u64;
+        let (words, rest) = name.as_chunks::<8>();
+        let (out, out_rest) = self.octets.as_chunks_mut::<8>();
+        let mut out = out.iter_mut();
+        for (word, out) in words.iter().zip(&mut out) {
+            let word = lower_word(u64::from_le_bytes(*word));
+            *out = word.to_le_bytes();
+            state = fold(state, word);
         }
-        self.length = length as u16;
+        if !rest.is_empty()
+            && let Some(out) = out.next()
+        {
+            let word = lower_word(last_word(rest));
+            *out = word.to_le_bytes();
+            state = fold(state, word);
+        }
+        debug_assert!(out_rest.is_empty());
+        self.hash = finish(state);
+        self.length = name.len() as u16;
         self.labels = labels;
     }
 
     /// Hash of the whole name.
     pub fn hash(&self) -> u64 {
-        let padded = (usize::from(self.length) + 7) & !7;
-        hash_words(self.octets[..padded].as_chunks::<8>().0, self.length)
+        self.hash
     }
+}
+
+/// Fewer than eight octets as a word, zeros behind them.
+fn last_word(octets: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..octets.len()].copy_from_slice(octets);
+    u64::from_le_bytes(word)
 }
 
 /// Lower-cases the ASCII letters among eight octets at once.
@@ -128,24 +148,15 @@ fn lower_word(word: u64) -> u64 {
 /// Seeded per process, so that nobody outside can choose colliding names.
 pub fn hash(name: &[u8]) -> u64 {
     let (words, rest) = name.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let state = fold_words(seed() ^ name.len() as u64, words);
-    if rest.is_empty() {
-        finish(state)
-    } else {
-        finish(fold(state, u64::from_le_bytes(last)))
-    }
-}
-
-fn hash_words(words: &[[u8; 8]], length: u16) -> u64 {
-    finish(fold_words(seed() ^ u64::from(length), words))
-}
-
-fn fold_words(state: u64, words: &[[u8; 8]]) -> u64 {
-    words
+    let state = words
         .iter()
-        .fold(state, |state, word| fold(state, u64::from_le_bytes(*word)))
+        .fold(seed() ^ name.len() as u64, |state, word| {
+            fold(state, u64::from_le_bytes(*word))
+        });
+    match rest {
+        [] => finish(state),
+        _ => finish(fold(state, last_word(rest))),
+    }
 }
 
 fn finish(state: u64) -> u64 {
@@ -158,8 +169,15 @@ fn fold(state: u64, word: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+static SEED: OnceLock<u64> = OnceLock::new();
+
+/// Hashes as with this seed from here on, so that a count of instructions is the same each time.
+/// For programs that count alone: the seed is then no secret. Without effect after the first hash.
+pub fn hash_with_known_seed(seed: u64) {
+    SEED.get_or_init(|| seed);
+}
+
 fn seed() -> u64 {
-    static SEED: OnceLock<u64> = OnceLock::new();
     *SEED.get_or_init(|| {
         use std::hash::{BuildHasher, Hasher, RandomState};
         RandomState::new().build_hasher().finish()
@@ -177,6 +195,16 @@ pub fn parent(name: &[u8]) -> Option<&[u8]> {
         None | Some(0) => None,
         Some(&length) => name.get(usize::from(length) + 1..),
     }
+}
+
+/// The longest suffix of whole labels that has at most `length` octets.
+pub fn suffix_of_len(name: &[u8], length: usize) -> &[u8] {
+    let mut suffix = name;
+    while suffix.len() > length {
+        let Some(parent) = parent(suffix) else { break };
+        suffix = parent;
+    }
+    suffix
 }
 
 /// `name`, its parent, and so on; the root excluded.

@@ -14,15 +14,17 @@ use crate::client::Clients;
 use crate::cookie::CookieSecrets;
 use crate::counters::ShardCounters;
 use crate::delta::{Change, Delta};
-use crate::index::Index;
+use crate::index::{AHEAD_MAX, Index};
 use crate::query::{self, Edns, HEADER_LEN, Message, Query, Rcode};
 use crate::response::opt::ExtendedError;
 use crate::response::{self, Finished, Opt, Writer};
 use crate::subnet::ClientSubnet;
-use crate::table::{CLASS_IN, Kind, Node, Policy, RRset, ZoneId, Zones, rtype};
+use crate::table::{CLASS_IN, Kind, NodeParts, Policy, RRset, SoaRecord, ZoneId, Zones, rtype};
 use crate::wire::LowerName;
 
 const CLASS_CHAOS: u16 = 3;
+/// The place of a question that was not looked ahead.
+const ALONE: usize = AHEAD_MAX;
 /// TTL of the HINFO that stands for ANY.
 const ANY_TTL_S: u32 = 300;
 
@@ -33,6 +35,56 @@ pub enum Transport {
     Udp,
     /// A stream message of up to 65,535 octets.
     Tcp,
+}
+
+/// A message and how it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'m> {
+    /// Its octets.
+    pub message: &'m [u8],
+    /// Who sent it.
+    pub client: IpAddr,
+    /// How.
+    pub transport: Transport,
+    /// The wall clock in seconds since 1970, which cookies carry.
+    pub now_s: u32,
+    /// Its place among those last given to [`World::look_ahead`], if it was.
+    pub ahead: Option<usize>,
+}
+
+impl<'m> Asked<'m> {
+    /// A message that was not looked ahead.
+    pub fn new(message: &'m [u8], client: IpAddr, transport: Transport, now_s: u32) -> Asked<'m> {
+        Asked {
+            message,
+            client,
+            transport,
+            now_s,
+            ahead: None,
+        }
+    }
+
+    fn limit(&self, edns: Option<&Edns<'_>>, settings: &Settings) -> usize {
+        match self.transport {
+            Transport::Udp => response::udp_limit(edns, settings.udp_payload_max),
+            Transport::Tcp => usize::from(u16::MAX),
+        }
+    }
+}
+
+/// The name that a message asks for.
+#[derive(Debug, Clone, Default)]
+struct QuestionName {
+    name: LowerName,
+    /// Its octets in the message; none when there is no name.
+    name_len: Option<usize>,
+}
+
+impl QuestionName {
+    #[inline]
+    fn read(&mut self, message: &[u8]) {
+        self.name_len = query::read_name(message, &mut self.name);
+    }
 }
 
 /// What the configuration says about answering, the same for every core.
@@ -58,7 +110,8 @@ pub struct World {
     tables: Tables,
     settings: Settings,
     spread: Spread,
-    name: LowerName,
+    /// Those looked ahead, then the one of a message that comes alone.
+    questions: Box<[QuestionName]>,
     scratch: LowerName,
     counters: Arc<ShardCounters>,
 }
@@ -70,14 +123,18 @@ impl World {
         let mut index = Index::default();
         for (place, zone) in settings.zones.0.iter().enumerate() {
             let (zone_id, kind) = (ZoneId(place as u16), Kind::Apex);
-            let apex = Node::empty(Box::from(&zone.apex[..]));
-            index.put(Arc::new(Node {
+            let apex = NodeParts {
                 zone: zone_id,
                 kind,
-                ..apex
-            }));
+                ..NodeParts::empty(Box::from(&zone.apex[..]))
+            };
+            index.put(apex.pack());
         }
         let zones = settings.zones.clone();
+        let soas = zones
+            .0
+            .iter()
+            .map(|zone| SoaRecord::new(&zone.apex, &zone.soa));
         let views = settings.clients.views.names().len();
         let any_hinfo = [&b"\x07RFC8482\x00"[..]].into_iter();
         let any_hinfo = RRset::new(rtype::HINFO, ANY_TTL_S, Policy::Rotate, any_hinfo);
@@ -85,6 +142,7 @@ impl World {
             tables: Tables {
                 index,
                 views: std::iter::repeat_with(Index::default).take(views).collect(),
+                soas: soas.collect(),
                 zones,
                 revision: 0,
                 ready: false,
@@ -92,30 +150,35 @@ impl World {
             },
             settings,
             spread: Spread::new(seed),
-            name: LowerName::default(),
+            questions: vec![QuestionName::default(); AHEAD_MAX + 1].into(),
             scratch: LowerName::default(),
             counters,
         }
     }
 
-    /// Answers `query` into `response` and returns the response's length; 0 means silence.
-    /// `response` has room for `udp_payload_max` octets over UDP, for 65,535 over TCP. `now_s` is
-    /// the wall clock, which cookies carry.
-    pub fn respond(
-        &mut self,
-        query: &[u8],
-        client: IpAddr,
-        transport: Transport,
-        now_s: u32,
-        response: &mut [u8],
-    ) -> usize {
-        let asked = Asked {
-            octets: query,
-            client,
-            transport,
-            now_s,
-        };
-        let Some(finished) = self.answer(&asked, response) else {
+    /// Reads the names that these messages ask for, [`AHEAD_MAX`] at most, and brings what answers
+    /// them into the caches: their misses then overlap, instead of each being waited for. Changes
+    /// no answer.
+    pub fn look_ahead<'m>(&mut self, messages: impl Iterator<Item = &'m [u8]>) {
+        let (index, mut count) = (&self.tables.index, 0);
+        for (question, message) in self.questions[..AHEAD_MAX].iter_mut().zip(messages) {
+            question.read(message);
+            index.prefetch_bucket(question.name.hash());
+            count += 1;
+        }
+        for question in &self.questions[..count] {
+            index.prefetch_node(question.name.hash());
+        }
+    }
+
+    /// Answers into `response` and returns the response's length; 0 means silence. `response` has
+    /// room for `udp_payload_max` octets over UDP, for 65,535 over TCP.
+    pub fn respond(&mut self, asked: &Asked<'_>, response: &mut [u8]) -> usize {
+        let place = asked.ahead.map_or(ALONE, |place| place.min(ALONE));
+        if place == ALONE {
+            self.questions[ALONE].read(asked.message);
+        }
+        let Some(finished) = self.answer(place, asked, response) else {
             self.counters.dropped.add(1);
             return 0;
         };
@@ -130,7 +193,7 @@ impl World {
             match change {
                 Change::Put(view, node) => {
                     if let Some(index) = self.tables.index_mut(*view) {
-                        index.put(Arc::clone(node));
+                        index.put(node.clone());
                     }
                 }
                 Change::Remove(view, owner) => {
@@ -139,7 +202,12 @@ impl World {
                     }
                 }
                 Change::Soa(zone, soa) => {
-                    if let Some(zone) = self.tables.zones.0.get_mut(usize::from(zone.0)) {
+                    let place = usize::from(zone.0);
+                    let tables = &mut self.tables;
+                    if let (Some(zone), Some(made)) =
+                        (tables.zones.0.get_mut(place), tables.soas.get_mut(place))
+                    {
+                        *made = SoaRecord::new(&zone.apex, soa);
                         zone.soa = soa.as_ref().clone();
                     }
                 }
@@ -157,9 +225,9 @@ impl World {
         &self.tables
     }
 
-    fn answer(&mut self, asked: &Asked<'_>, out: &mut [u8]) -> Option<Finished> {
-        match query::parse(asked.octets, &mut self.name) {
-            Message::Query(query) => Some(self.answer_query(asked, &query, out)),
+    fn answer(&mut self, place: usize, asked: &Asked<'_>, out: &mut [u8]) -> Option<Finished> {
+        match query::parse(asked.message, self.questions[place].name_len) {
+            Message::Query(query) => Some(self.answer_query(place, asked, &query, out)),
             Message::Silence => None,
             Message::Reject {
                 rcode,
@@ -203,7 +271,14 @@ impl World {
         }
     }
 
-    fn answer_query(&mut self, asked: &Asked<'_>, query: &Query<'_>, out: &mut [u8]) -> Finished {
+    fn answer_query(
+        &mut self,
+        place: usize,
+        asked: &Asked<'_>,
+        query: &Query<'_>,
+        out: &mut [u8],
+    ) -> Finished {
+        let name = &self.questions[place].name;
         let edns = query.edns.as_ref();
         let mut reply = Reply {
             question_end: query.question_end,
@@ -216,7 +291,7 @@ impl World {
             Err(MalformedSubnet) => return self.empty(asked, &reply, Rcode::FormErr, out),
         }
         if query.qclass != CLASS_IN {
-            return self.answer_other_class(asked, query, &reply, out);
+            return self.answer_other_class(name, asked, query, &reply, out);
         }
         if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
             return self.empty(asked, &reply, Rcode::Refused, out);
@@ -224,7 +299,7 @@ impl World {
         let clients = &self.settings.clients;
         let client = clients.behind(asked.client, reply.subnet.as_ref());
         let (tables, scratch) = (&self.tables, &mut self.scratch);
-        let decision = answer::decide(tables, client.view, &self.name, query.qtype, scratch);
+        let decision = answer::decide(tables, client.view, name, query.qtype, scratch);
         if matches!(decision.end, Found::Outside) && decision.aliases().next().is_none() {
             reply.error = Some(ExtendedError::NotAuthoritative);
             return self.empty(asked, &reply, Rcode::Refused, out);
@@ -240,7 +315,7 @@ impl World {
             // The question most asked with a forged source gets the least to reflect.
             limit = usize::from(response::PLAIN_MAX);
         }
-        Writer::new(asked.octets, query.question_end, out, limit, opt).finish_decision(
+        Writer::new(asked.message, query.question_end, out, limit, opt).finish_decision(
             &self.tables,
             &decision,
             &client,
@@ -252,13 +327,14 @@ impl World {
     /// CHAOS names of the server's own (RFC 4892), when they are configured; no other class exists.
     fn answer_other_class(
         &self,
+        name: &LowerName,
         asked: &Asked<'_>,
         query: &Query<'_>,
         reply: &Reply<'_>,
         out: &mut [u8],
     ) -> Finished {
         const VERSION: &str = concat!("ContainerDNS ", env!("CARGO_PKG_VERSION"));
-        let text = match self.name.octets() {
+        let text = match name.octets() {
             _ if query.qclass != CLASS_CHAOS || self.settings.identity.is_empty() => None,
             b"\x08hostname\x04bind\0" | b"\x02id\x06server\0" => Some(&self.settings.identity[..]),
             b"\x07version\x04bind\0" | b"\x07version\x06server\0" => Some(VERSION.as_bytes()),
@@ -269,7 +345,7 @@ impl World {
                 let opt = opt(&self.settings, asked, reply);
                 let limit = asked.limit(reply.edns, &self.settings);
                 let wanted = matches!(query.qtype, rtype::TXT | rtype::ANY);
-                Writer::new(asked.octets, query.question_end, out, limit, opt.as_ref())
+                Writer::new(asked.message, query.question_end, out, limit, opt.as_ref())
                     .finish_chaos(wanted.then_some(text), opt.as_ref())
             }
             None => self.empty(asked, reply, Rcode::Refused, out),
@@ -285,7 +361,7 @@ impl World {
     ) -> Finished {
         let opt = opt(&self.settings, asked, reply);
         let limit = asked.limit(reply.edns, &self.settings);
-        Writer::new(asked.octets, reply.question_end, out, limit, opt.as_ref())
+        Writer::new(asked.message, reply.question_end, out, limit, opt.as_ref())
             .finish_empty(rcode, opt.as_ref())
     }
 
@@ -309,23 +385,6 @@ impl World {
 /// A client subnet option that is none.
 struct MalformedSubnet;
 
-/// A message and where it came from.
-struct Asked<'m> {
-    octets: &'m [u8],
-    client: IpAddr,
-    transport: Transport,
-    now_s: u32,
-}
-
-impl Asked<'_> {
-    fn limit(&self, edns: Option<&Edns<'_>>, settings: &Settings) -> usize {
-        match self.transport {
-            Transport::Udp => response::udp_limit(edns, settings.udp_payload_max),
-            Transport::Tcp => usize::from(u16::MAX),
-        }
-    }
-}
-
 /// What a response without records is made from.
 struct Reply<'q> {
     question_end: usize,
@@ -335,8 +394,18 @@ struct Reply<'q> {
 }
 
 /// OPT, when the query had one.
+#[inline]
 fn opt<'s>(settings: &'s Settings, asked: &Asked<'_>, reply: &'s Reply<'_>) -> Option<Opt<'s>> {
     let edns = reply.edns?;
+    Some(opt_for(edns, settings, asked, reply))
+}
+
+fn opt_for<'s>(
+    edns: &Edns<'_>,
+    settings: &'s Settings,
+    asked: &Asked<'_>,
+    reply: &'s Reply<'_>,
+) -> Opt<'s> {
     let cookie = edns.cookie.map(|cookie| {
         let (server, _) = settings.cookies.answer(&cookie, asked.client, asked.now_s);
         (cookie.client, server)
@@ -356,7 +425,7 @@ fn opt<'s>(settings: &'s Settings, asked: &Asked<'_>, reply: &'s Reply<'_>) -> O
     // A long identity beside a long question is left out where both do not fit.
     let limit = asked.limit(reply.edns, settings);
     let fits = |identity| reply.question_end + opt(Some(identity)).len() <= limit;
-    Some(opt(identity.filter(|identity| fits(identity))))
+    opt(identity.filter(|identity| fits(identity)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! panics and ends. The responder is the test's own, so that nothing here depends on records.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use containerdns::listen::bind_all;
 use containerdns::responder::Responder;
 use containerdns::shard::{ShardEnd, ShardHandle, ShardOptions, set_panic_hook, start};
 use containerdns::tcp::{TcpOptions, limits::ConnectionLimits};
-use containerdns::world::Transport;
+use containerdns::world::Asked;
 use tokio::sync::mpsc;
 
 /// As the first octet behind the header: panic.
@@ -27,14 +27,8 @@ struct Tester {
 }
 
 impl Responder for Tester {
-    fn respond(
-        &mut self,
-        query: &[u8],
-        _client: IpAddr,
-        _transport: Transport,
-        _now_s: u32,
-        response: &mut [u8],
-    ) -> usize {
+    fn respond(&mut self, asked: &Asked<'_>, response: &mut [u8]) -> usize {
+        let query = asked.message;
         match query.get(12) {
             Some(&PANIC) => panic!("asked to"),
             Some(&LARGE) => {
@@ -68,7 +62,7 @@ impl Shards {
         static HOOK: Once = Once::new();
         HOOK.call_once(set_panic_hook);
         let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
-        let sockets = bind_all(&addresses, &[200_000, 200_000]).expect("free ports");
+        let sockets = bind_all(&addresses, &[200_000, 200_000], 1232).expect("free ports");
         let addresses = sockets[0].addresses.clone();
         let limits = ConnectionLimits::new(50, 20);
         let mut tcp = TcpOptions {

@@ -50,7 +50,7 @@ impl Tables {
     #[cold]
     fn overlaid(&self, view: ViewId, hash: u64, name: &[u8]) -> Option<&Node> {
         let own = self.own(view, hash, name);
-        let with_records = own.filter(|own| !own.rrsets.is_empty());
+        let with_records = own.filter(|own| own.rrsets().next().is_some());
         with_records.or_else(|| self.index.get(hash, name)).or(own)
     }
 
@@ -71,7 +71,7 @@ pub(super) fn without_node<'t>(
     let Some(encloser) = closest_encloser(tables, Some(view), name) else {
         return Found::Outside;
     };
-    let (hash, owner) = (encloser.hash, &encloser.owner);
+    let (hash, owner) = (encloser.hash, encloser.owner());
     for both in [tables.own(view, hash, owner), tables.index.get(hash, owner)] {
         if let Some(found) = both.and_then(|node| address_below(node, name, qtype)) {
             return found;

@@ -14,7 +14,7 @@ use super::nearer;
 use super::{DERIVED_MAX, Held, INHERITED_MAX, Model, NameId, Origin, State, canonical};
 use crate::choice;
 use crate::delta::Change;
-use crate::table::{Kind, Node, Policy, RRset, Soa, rtype};
+use crate::table::{Extra, Kind, Node, NodeParts, Policy, RRset, Soa, rtype};
 use crate::topology::Topology;
 use crate::wire;
 
@@ -69,8 +69,7 @@ impl Model {
         } else {
             Box::default()
         };
-        let node = Node {
-            hash: wire::hash(&owner),
+        let node = NodeParts {
             owner,
             zone,
             kind,
@@ -79,7 +78,7 @@ impl Model {
             rrsets: rrsets(chosen, policy, ttl_default_s, Some(topology)),
             glue,
         };
-        changes.push(Change::Put(view, Arc::new(node)));
+        changes.push(Change::Put(view, node.pack()));
         if let Some(soa) = soa {
             let held = &mut self.soas[usize::from(zone.0)];
             if **held != soa {
@@ -121,9 +120,11 @@ impl Model {
         }
         in_group(&mut chosen);
         if !has_alias {
-            let own_types: HashSet<u16> = chosen.iter().map(|held| held.rtype).collect();
-            let derived = of(Origin::Derived).filter(|held| !own_types.contains(&held.rtype));
-            let mut derived: Vec<&Held> = derived.collect();
+            let mut derived: Vec<&Held> = of(Origin::Derived).collect();
+            if !derived.is_empty() {
+                let own_types: HashSet<u16> = chosen.iter().map(|held| held.rtype).collect();
+                derived.retain(|held| !own_types.contains(&held.rtype));
+            }
             if derived.len() > DERIVED_MAX {
                 // The first in order, so that every server has the same ones.
                 derived.select_nth_unstable_by(DERIVED_MAX, |a, b| a.rdata.cmp(&b.rdata));
@@ -269,11 +270,13 @@ impl Model {
             chosen.retain(|held| matches!(held.rtype, rtype::A | rtype::AAAA));
             // A referral has all of its glue, for whomever (RFC 9471).
             let rrsets = rrsets(chosen, Policy::Rotate, self.settings.ttl_default_s, None);
-            let node = Node::empty(canonical::to_wire(&host).into());
-            (!rrsets.is_empty()).then_some(Node {
-                zone: cut.zone,
-                rrsets,
-                ..node
+            (!rrsets.is_empty()).then(|| {
+                let node = NodeParts {
+                    zone: cut.zone,
+                    rrsets,
+                    ..NodeParts::empty(canonical::to_wire(&host).into())
+                };
+                node.pack()
             })
         });
         glue.collect()
@@ -354,10 +357,11 @@ fn rrsets(
                 .map(|held| held.ttl_s.unwrap_or(ttl_default_s));
             let ttl_s = ttls.min().unwrap_or(ttl_default_s);
             let near = topology.and_then(|all| nearer::nearer(all, records, policy, ttl_s));
-            RRset {
-                nearer: near,
-                ..rrset(records, policy, ttl_s)
+            let mut rrset = rrset(records, policy, ttl_s);
+            if let Some(nearer) = near {
+                rrset.extra.get_or_insert_default().nearer = nearer;
             }
+            rrset
         })
         .collect()
 }
@@ -377,9 +381,12 @@ pub(super) fn rrset(records: &[&Held], policy: Policy, ttl_s: u32) -> RRset {
     if let Policy::Subset(_) = policy {
         rdata.sort_by_cached_key(|rdata| choice::ring_place(rdata));
     }
-    let weights = (policy == Policy::Weighted).then(|| weights(records));
+    let extra = (policy == Policy::Weighted).then(|| Extra {
+        weights: weights(records),
+        ..Extra::default()
+    });
     RRset {
-        weights: weights.map(Box::new),
+        extra: extra.map(Box::new),
         ..RRset::new(rtype, ttl_s, policy, rdata.into_iter())
     }
 }

@@ -177,16 +177,21 @@ impl Model {
         }
         let id = self.create(view, name, zone);
         if let Some(address) = compile::address_of(held.rtype, &held.rdata) {
-            self.holders.insert((address, id));
+            self.holders.insert(address, id);
         }
-        self.states[id.0 as usize].records.push(held);
+        let records = &mut self.states[id.0 as usize].records;
+        if records.is_empty() {
+            // Most names have one record: room for four, as by default, would cost 100 octets each.
+            records.reserve_exact(1);
+        }
+        records.push(held);
         self.mark(id);
         Some(id)
     }
 
     /// Takes a key's records from their names.
     pub(super) fn detach(&mut self, key: &Key) {
-        match &key.health {
+        match key.health.as_deref() {
             Some(Said::Backend(address)) => self.say(*address, Word::Up),
             Some(Said::Prober(prober)) => self.backends.leave(prober),
             None => {}
@@ -207,7 +212,7 @@ impl Model {
                 .filter(|_| !addresses.is_empty())
                 .collect();
             for address in addresses.iter().filter(|address| !stay.contains(address)) {
-                self.holders.remove(&(*address, *id));
+                self.holders.remove(*address, *id);
             }
             self.mark(*id);
         }

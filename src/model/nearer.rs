@@ -17,7 +17,7 @@ pub(super) fn nearer(
     records: &[&Held],
     policy: Policy,
     ttl_s: u32,
-) -> Option<Box<Nearer>> {
+) -> Option<Nearer> {
     if topology.is_empty() || records.len() < 2 {
         return None;
     }
@@ -44,5 +44,5 @@ pub(super) fn nearer(
     let near: Vec<(TopologyZone, RRset)> = near
         .filter(|(_, rrset)| usize::from(rrset.count) < all)
         .collect();
-    (!near.is_empty()).then(|| Box::new(Nearer(near)))
+    (!near.is_empty()).then_some(Nearer(near))
 }

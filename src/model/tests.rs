@@ -16,7 +16,7 @@ use expect_test::Expect;
 
 use super::*;
 use crate::sync::{Routes, routes};
-use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRset};
+use crate::table::{Kind, Node, RECORD_FIXED_LEN, RRsetView};
 
 mod cuts;
 mod marks;
@@ -32,9 +32,9 @@ struct Told {
     model: Model,
     routes: Routes,
     revision: i64,
-    nodes: BTreeMap<Name, Arc<Node>>,
+    nodes: BTreeMap<Name, Node>,
     /// What clients of views were told beside that.
-    view_nodes: BTreeMap<(ViewId, Name), Arc<Node>>,
+    view_nodes: BTreeMap<(ViewId, Name), Node>,
     soas: BTreeMap<ZoneId, Arc<Soa>>,
 }
 
@@ -165,11 +165,11 @@ impl Told {
                 match change {
                     Change::Put(None, node) => {
                         lines.push(format!("+ {}", shown(&node)));
-                        self.nodes.insert(name(&node.owner), node);
+                        self.nodes.insert(name(node.owner()), node);
                     }
                     Change::Put(Some(view), node) => {
                         lines.push(format!("+ view {}: {}", view.0, shown(&node)));
-                        self.view_nodes.insert((view, name(&node.owner)), node);
+                        self.view_nodes.insert((view, name(node.owner())), node);
                     }
                     Change::Remove(None, owner) => {
                         lines.push(format!("- {}", name(&owner)));
@@ -227,7 +227,7 @@ fn name(wire: &[u8]) -> Name {
 }
 
 fn shown(node: &Node) -> String {
-    let mut line = name(&node.owner).to_string();
+    let mut line = name(node.owner()).to_string();
     line.push_str(match node.kind {
         Kind::Inside => "",
         Kind::Apex => " apex",
@@ -242,20 +242,20 @@ fn shown(node: &Node) -> String {
     if let Some(ttl_s) = node.address_ttl_s {
         line.push_str(&format!(" with addresses {ttl_s}"));
     }
-    let rrsets: Vec<String> = node.rrsets.iter().map(shown_rrset).collect();
+    let rrsets: Vec<String> = node.rrsets().map(shown_rrset).collect();
     line.push_str(&format!(": {}", rrsets.join(" | ")));
-    for host in &node.glue {
-        let rrsets: Vec<String> = host.rrsets.iter().map(shown_rrset).collect();
+    for host in node.glue() {
+        let rrsets: Vec<String> = host.rrsets().map(shown_rrset).collect();
         line.push_str(&format!(
             " | glue {} {}",
-            name(&host.owner),
+            name(host.owner()),
             rrsets.join(", ")
         ));
     }
     line.trim_end_matches(": ").to_owned()
 }
 
-fn shown_rrset(rrset: &RRset) -> String {
+fn shown_rrset(rrset: RRsetView<'_>) -> String {
     let rtype = RecordType(rrset.rtype);
     let records: Vec<&[u8]> = rrset.records().collect();
     assert_eq!(records.len(), usize::from(rrset.count));
@@ -272,9 +272,15 @@ fn shown_rrset(rrset: &RRset) -> String {
         Policy::Weighted => " (weighted)",
     };
     let rdata = rdata.collect::<Vec<_>>().join(", ");
-    let near = rrset.nearer.iter().flat_map(|nearer| &nearer.0);
+    let near = rrset.extra.iter().flat_map(|extra| &extra.nearer.0);
     let near: String = near
-        .map(|(zone, rrset)| format!("\n    in {} {}", zone_name(*zone), shown_rrset(rrset)))
+        .map(|(zone, rrset)| {
+            format!(
+                "\n    in {} {}",
+                zone_name(*zone),
+                shown_rrset(rrset.view())
+            )
+        })
         .collect();
     format!("{rtype} {ttl_s} {rdata}{policy}{near}")
 }

@@ -1,23 +1,23 @@
 //! The tree of names: creating a name with those between it and its apex, marking what must be
 //! compiled again, and pruning what has nothing left.
 
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::{Model, NameId, State, canonical};
+use super::{Model, NameId, State, canonical, place_of};
 use crate::table::{ViewId, ZoneId, rtype};
 
 impl Model {
     /// The name's state, made together with its ancestors inside the zone when missing.
     pub(super) fn create(&mut self, view: Option<ViewId>, name: &[u8], zone: ZoneId) -> NameId {
-        if let Some(id) = self.tree(view).get(name) {
-            return *id;
-        }
-        let apex = name == self.apexes[usize::from(zone.0)];
-        let parent = (!apex).then(|| self.create(view, canonical::parent(name), zone));
         let canonical: Arc<[u8]> = name.into();
+        let Entry::Vacant(vacant) = self.trees[place_of(view)].entry(Arc::clone(&canonical)) else {
+            return self.trees[place_of(view)][name];
+        };
+        let apex = name == self.apexes[usize::from(zone.0)];
         let state = State {
-            canonical: Arc::clone(&canonical),
-            parent,
+            canonical,
+            parent: None,
             view,
             zone,
             apex,
@@ -37,17 +37,33 @@ impl Model {
                 NameId(self.states.len() as u32 - 1)
             }
         };
-        self.tree_mut(view).insert(canonical, id);
-        self.mark(id);
-        if let Some(parent) = parent {
-            let above = &mut self.states[parent.0 as usize];
-            above.children += 1;
-            if canonical::is_wildcard(name) {
-                above.wildcard_child = true;
-                self.mark(parent);
-            }
+        vacant.insert(id);
+        if !apex {
+            self.join_parent(id);
         }
+        self.mark(id);
         id
+    }
+
+    /// Finds or makes the parent of a new name. Names of a list come in order, so it is most often
+    /// that of the name before in the zone.
+    fn join_parent(&mut self, id: NameId) {
+        let State { view, zone, .. } = self.states[id.0 as usize];
+        let name = Arc::clone(&self.states[id.0 as usize].canonical);
+        let last = &self.parents[usize::from(zone.0)];
+        let last = last.filter(|last| {
+            let state = &self.states[last.0 as usize];
+            state.view == view && *state.canonical == *canonical::parent(&name)
+        });
+        let parent = last.unwrap_or_else(|| self.create(view, canonical::parent(&name), zone));
+        self.parents[usize::from(zone.0)] = Some(parent);
+        self.states[id.0 as usize].parent = Some(parent);
+        let above = &mut self.states[parent.0 as usize];
+        above.children += 1;
+        if canonical::is_wildcard(&name) {
+            above.wildcard_child = true;
+            self.mark(parent);
+        }
     }
 
     /// A zone inside another one makes the names between them exist, for as long as it is served.
@@ -126,7 +142,7 @@ impl Model {
         let mut id = id;
         loop {
             let state = &mut self.states[id.0 as usize];
-            let view = state.view;
+            let (view, zone) = (state.view, state.zone);
             if state.apex && view.is_none() || state.children > 0 || !state.records.is_empty() {
                 return;
             }
@@ -138,6 +154,7 @@ impl Model {
                 return;
             }
             self.free.push(id);
+            self.parents[usize::from(zone.0)] = None;
             self.conflicts.remove(&id);
             self.failed_open.remove(&id);
             let wildcard = canonical::is_wildcard(&name);

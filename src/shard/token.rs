@@ -7,8 +7,6 @@ const GENERATION_BITS: u32 = 24;
 /// One watched descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
-    /// The UDP socket of this index.
-    Udp(u32),
     /// The TCP listener of this index.
     Listener(u32),
     /// A TCP connection.
@@ -28,7 +26,6 @@ impl Token {
     /// The bits for epoll.
     pub fn encode(self) -> u64 {
         let (kind, generation, index) = match self {
-            Token::Udp(index) => (0, 0, index),
             Token::Listener(index) => (1, 0, index),
             Token::Connection { index, generation } => (2, generation, index),
             Token::Waker => (3, 0, 0),
@@ -43,7 +40,6 @@ impl Token {
         let index = bits as u32;
         let generation = (bits >> 32) as u32 & ((1 << GENERATION_BITS) - 1);
         match bits >> 56 {
-            0 => Token::Udp(index),
             1 => Token::Listener(index),
             2 => Token::Connection { index, generation },
             3 => Token::Waker,
@@ -60,7 +56,6 @@ mod tests {
     fn decode_undoes_encode() {
         let generation = (1 << GENERATION_BITS) - 1;
         for token in [
-            Token::Udp(1),
             Token::Listener(u32::MAX),
             Token::Connection {
                 index: u32::MAX,

@@ -1,7 +1,8 @@
 //! The loop of a shard: one task that never ends. A turn applies a bounded number of changes, takes
 //! one batch of datagrams from each socket that has some, and lets a few TCP connections and the
-//! other tasks of the core run. With nothing to do it sleeps in one epoll over everything that can
-//! bring work, never in the executor, whose parking costs ten system calls.
+//! other tasks of the core run. With nothing to do it sleeps on the UDP sockets and on one epoll
+//! over everything else that can bring work, never in the executor, whose parking costs ten system
+//! calls.
 
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, RawFd};
@@ -17,7 +18,7 @@ use super::waker::Waker;
 use super::{HEARTBEAT_INTERVAL, ShardError, ShardOptions};
 use crate::counters::{ShardCounters, process_ms};
 use crate::delta::{CHANGES_PER_DELTA_MAX, Delta};
-use crate::kernel::{Datagrams, EVENTS_MAX, Epoll, Event, Interest};
+use crate::kernel::{self, Datagrams, EVENTS_MAX, Epoll, Event, Interest, Sleep};
 use crate::listen::ShardSockets;
 use crate::responder::Responder;
 use crate::tcp::TcpService;
@@ -49,6 +50,8 @@ pub(super) struct Setup {
 /// The loop.
 pub(super) struct Turns<R> {
     epoll: Epoll,
+    /// On the UDP sockets, in their order, then on `epoll`.
+    sleep: Sleep,
     events: Vec<Event>,
     udp: Vec<UdpPath>,
     datagrams: Datagrams,
@@ -79,12 +82,8 @@ impl<R: Responder> Turns<R> {
         let io = |source| ShardError::Epoll { source };
         let epoll = Epoll::new().map_err(io)?;
         let udp: Vec<_> = sockets.udp.into_iter().map(UdpPath::new).collect();
-        for (index, path) in udp.iter().enumerate() {
-            let token = Token::Udp(index as u32).encode();
-            epoll
-                .add(path.socket().as_raw_fd(), token, Interest::Readable)
-                .map_err(io)?;
-        }
+        let sockets_udp = udp.iter().map(|path| path.socket().as_raw_fd());
+        let sleep = Sleep::new(sockets_udp.chain([epoll.as_raw_fd()]));
         epoll
             .add(waker.as_raw_fd(), Token::Waker.encode(), Interest::Readable)
             .map_err(io)?;
@@ -101,6 +100,7 @@ impl<R: Responder> Turns<R> {
         Ok(Turns {
             tcp: tcp.map_err(io)?,
             epoll,
+            sleep,
             events: Vec::with_capacity(EVENTS_MAX),
             udp,
             datagrams: Datagrams::new(options.batch, response_bytes),
@@ -152,6 +152,7 @@ impl<R: Responder> Turns<R> {
 
     fn apply_deltas(&mut self) -> usize {
         let mut changes = 0;
+        let was_ready = self.counters.ready.get();
         while changes < CHANGES_PER_TURN {
             let Ok(delta) = self.deltas.try_recv() else {
                 break;
@@ -162,6 +163,10 @@ impl<R: Responder> Turns<R> {
             self.counters
                 .changes_applied
                 .add(delta.changes.len() as u64);
+        }
+        if self.counters.ready.get() != was_ready {
+            // The index has grown to its size: its former tables are of no use any more.
+            kernel::give_back_memory();
         }
         changes
     }
@@ -181,14 +186,14 @@ impl<R: Responder> Turns<R> {
     fn look(&mut self, received: usize, changes: usize, now: Instant) -> Result<(), ShardError> {
         if received == 0 && changes == 0 && !self.tcp.has_ready() {
             if now.duration_since(self.received_at) >= self.spin {
-                return self.poll(self.ticks.sleep_max());
+                return self.sleep(self.ticks.sleep_max());
             }
             self.ready_all();
         } else if received == 0 {
-            return self.poll(Duration::ZERO);
+            return self.poll();
         }
         match now.duration_since(self.polled_at) >= POLL_INTERVAL {
-            true => self.poll(Duration::ZERO),
+            true => self.poll(),
             false => Ok(()),
         }
     }
@@ -200,29 +205,39 @@ impl<R: Responder> Turns<R> {
         }
     }
 
-    /// Asks epoll what there is, sleeping `timeout` at most if nothing is.
-    fn poll(&mut self, timeout: Duration) -> Result<(), ShardError> {
-        let timeout = if timeout.is_zero() || self.ticks.is_wanted() {
-            Duration::ZERO
-        } else {
-            self.waker.sleeps();
-            let work = !self.deltas.is_empty() || self.waker.is_stopped();
-            if work { Duration::ZERO } else { timeout }
-        };
-        let waited = self.epoll.wait(timeout, &mut self.events);
+    /// Sleeps `timeout` at most, unless there is work already, and notes what there is then.
+    fn sleep(&mut self, timeout: Duration) -> Result<(), ShardError> {
+        if self.ticks.is_wanted() {
+            return self.poll();
+        }
+        self.waker.sleeps();
+        let work = !self.deltas.is_empty() || self.waker.is_stopped();
+        let timeout = if work { Duration::ZERO } else { timeout };
+        let waited = self.sleep.wait(timeout);
         self.waker.is_awake();
         waited.map_err(|source| ShardError::Epoll { source })?;
+        for (place, path) in self.udp.iter_mut().enumerate() {
+            path.ready = self.sleep.is_ready(place);
+        }
+        self.take_events(self.sleep.is_ready(self.udp.len()))
+    }
+
+    /// Notes what there is, without sleeping.
+    fn poll(&mut self) -> Result<(), ShardError> {
+        self.ready_all();
+        self.take_events(true)
+    }
+
+    /// Reads the clock, and what epoll has to tell where it may have something.
+    fn take_events(&mut self, any: bool) -> Result<(), ShardError> {
+        self.events.clear();
+        if any {
+            let waited = self.epoll.wait(Duration::ZERO, &mut self.events);
+            waited.map_err(|source| ShardError::Epoll { source })?;
+        }
         let now = Instant::now();
-        self.polled_at = now;
-        self.now_s = wall_clock_s();
-        self.tcp.set_clock(self.now_s);
         for event in &self.events {
             match Token::decode(event.token) {
-                Token::Udp(index) => {
-                    if let Some(path) = self.udp.get_mut(index as usize) {
-                        path.ready = true;
-                    }
-                }
                 Token::Listener(index) => self.tcp.accept(index, &self.epoll, now),
                 Token::Connection { index, generation } => {
                     self.tcp.event(index, generation, *event);
@@ -242,7 +257,7 @@ impl<R: Responder> Turns<R> {
         self.ready_all();
         loop {
             let received = self.receive();
-            self.poll(Duration::ZERO)?;
+            self.poll()?;
             let turns = self.tcp.give_turns();
             run_others().await;
             if (received == 0 && !turns) || Instant::now() >= until {

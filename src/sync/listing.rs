@@ -19,6 +19,11 @@ use crate::model::Model;
 /// Fewer names than this may always go; more only when at least half stay.
 const MASS_REMOVAL_MIN: usize = 100;
 
+/// Pairs that are taken in at a time: a few milliseconds, in which nothing else of the thread runs.
+const PIECE_PAIRS: usize = 1_024;
+
+type Sender = mpsc::Sender<Result<Part, StoreError>>;
+
 /// What comes from the task that reads a list.
 pub(super) enum Part {
     Page(Page),
@@ -70,31 +75,7 @@ impl Listing {
         revision_before: i64,
     ) -> Listing {
         let (sender, pages) = mpsc::channel(IN_FLIGHT_MAX);
-        let store = Arc::clone(store);
-        tokio::spawn(async move {
-            let mut at = None;
-            for prefix in prefixes {
-                let mut from: Option<Vec<u8>> = None;
-                loop {
-                    let page = store.list_page(&prefix, from.as_deref(), at).await;
-                    let next = page
-                        .as_ref()
-                        .ok()
-                        .map(|page| (page.revision, page.next.clone()));
-                    if sender.send(page.map(Part::Page)).await.is_err() {
-                        return;
-                    }
-                    let Some((revision, next)) = next else { return };
-                    at = Some(revision);
-                    match next {
-                        Some(next) => from = Some(next),
-                        None => break,
-                    }
-                }
-            }
-            // Nobody listens any more only when the list was given up.
-            let _ = sender.send(Ok(Part::End)).await;
-        });
+        tokio::spawn(read(Arc::clone(store), prefixes, sender));
         Listing {
             number,
             pages,
@@ -176,6 +157,57 @@ impl Listing {
             gone,
             snapshot: self.snapshot,
         })
+    }
+}
+
+/// Reads every prefix to its end. The next page is asked for and comes in while the pieces of the
+/// one before are taken in: the store and this process then work at the same time, though one
+/// thread does both here. None when nobody listens any more or the store failed.
+async fn read(store: Arc<dyn Store>, prefixes: Vec<Vec<u8>>, sender: Sender) -> Option<()> {
+    let mut at = None;
+    for prefix in prefixes {
+        let mut page = store.list_page(&prefix, None, at).await;
+        loop {
+            at = page.as_ref().map_or(at, |page| Some(page.revision));
+            let next = page.as_ref().ok().and_then(|page| page.next.clone());
+            let following = async {
+                let next = next?;
+                Some(store.list_page(&prefix, Some(&next), at).await)
+            };
+            let (sent, following) = tokio::join!(send(&sender, page), following);
+            sent?;
+            match following {
+                Some(following) => page = following,
+                None => break,
+            }
+        }
+    }
+    // Nobody listens any more only when the list was given up.
+    sender.send(Ok(Part::End)).await.ok()
+}
+
+/// Sends a page in pieces, the first of which may be empty.
+async fn send(sender: &Sender, page: Result<Page, StoreError>) -> Option<()> {
+    let page = match page {
+        Ok(page) => page,
+        Err(error) => {
+            let _ = sender.send(Err(error)).await;
+            return None;
+        }
+    };
+    let (revision, cluster_id) = (page.revision, page.cluster_id);
+    let mut pairs = page.pairs.into_iter();
+    loop {
+        let piece = Page {
+            pairs: pairs.by_ref().take(PIECE_PAIRS).collect(),
+            next: None,
+            revision,
+            cluster_id,
+        };
+        sender.send(Ok(Part::Page(piece))).await.ok()?;
+        if pairs.len() == 0 {
+            return Some(());
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use super::deadlines::Deadlines;
 use super::framing::{Frame, Inbox, Outbox};
 use super::limits::Admission;
 use super::table::Link;
-use crate::responder::{Query, Responder, respond_guarded};
-use crate::world::Transport;
+use crate::responder::{Responder, respond_guarded};
+use crate::world::{Asked, Transport};
 
 /// Queries answered in one turn at most: about as long as one batch of datagrams takes.
 const QUERIES_PER_TURN: usize = 16;
@@ -140,15 +140,9 @@ impl<R: Responder> Connection<R> {
                     break;
                 }
             };
-            let (client, transport) = (self.client, Transport::Tcp);
-            let query = Query {
-                message,
-                client,
-                transport,
-                now_s: shared.now_s.get(),
-            };
+            let asked = Asked::new(message, self.client, Transport::Tcp, shared.now_s.get());
             let responder = &mut *shared.responder.borrow_mut();
-            let length = respond_guarded(responder, query, counters, response);
+            let length = respond_guarded(responder, &asked, counters, response);
             if length > 0 {
                 self.outbox.push(&response[..length]);
             }

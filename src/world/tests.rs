@@ -34,11 +34,11 @@ fn rrset(rtype: u16, rdata: &[Vec<u8>]) -> RRset {
     )
 }
 
-fn node(owner: &str, kind: Kind, rrsets: Vec<RRset>) -> Node {
-    Node {
+fn node(owner: &str, kind: Kind, rrsets: Vec<RRset>) -> NodeParts {
+    NodeParts {
         kind,
         rrsets: rrsets.into(),
-        ..Node::empty(wire(owner).into())
+        ..NodeParts::empty(wire(owner).into())
     }
 }
 
@@ -47,7 +47,7 @@ fn prefix(text: &str) -> AddressPrefix {
 }
 
 /// A ready world of the zone `t` with these nodes.
-fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
+fn world(nodes: Vec<NodeParts>, identity: &[u8]) -> World {
     let soa = Soa {
         mname: wire("ns.t").into(),
         rname: wire("admin.t").into(),
@@ -75,9 +75,7 @@ fn world(nodes: Vec<Node>, identity: &[u8]) -> World {
         }]),
     };
     let mut world = World::new(settings, 7, Arc::default());
-    let changes = nodes
-        .into_iter()
-        .map(|node| Change::Put(None, Arc::new(node)));
+    let changes = nodes.into_iter().map(|node| Change::Put(None, node.pack()));
     world.apply(&Delta {
         revision: 9,
         changes: changes.chain([Change::Ready]).collect(),
@@ -97,7 +95,7 @@ fn small_world() -> World {
         Kind::Cut,
         vec![rrset(rtype::NS, &[wire("ns.sub.t")])],
     );
-    cut.glue = Box::new([node("ns.sub.t", Kind::Inside, vec![address(9)])]);
+    cut.glue = Box::new([node("ns.sub.t", Kind::Inside, vec![address(9)]).pack()]);
     let nodes = vec![
         node("t", Kind::Apex, vec![rrset(rtype::NS, &[wire("ns.t")])]),
         node("ns.t", Kind::Inside, vec![address(1)]),
@@ -150,7 +148,10 @@ fn query(name: &str, qtype: u16, edns: Option<(u16, &[u8])>) -> Vec<u8> {
 fn ask(world: &mut World, query: &[u8], transport: Transport) -> Vec<u8> {
     let mut out = vec![0; 65_535];
     let client = Ipv4Addr::LOCALHOST.into();
-    let length = world.respond(query, client, transport, 1_700_000_000, &mut out);
+    let length = world.respond(
+        &Asked::new(query, client, transport, 1_700_000_000),
+        &mut out,
+    );
     out.truncate(length);
     out
 }
@@ -304,6 +305,47 @@ fn answered(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut rdata: Vec<Vec<u8>> = rdata.collect();
     rdata.sort();
     rdata
+}
+
+/// What a message is answered must not depend on what else was asked with it.
+#[test]
+fn looking_ahead_changes_no_answer() {
+    let names = [
+        "a.t",
+        "A.t",
+        "alias.t",
+        "x.sub.t",
+        "none.t",
+        "t",
+        "elsewhere.example",
+    ];
+    let mut messages: Vec<Vec<u8>> = names.map(|name| query(name, rtype::A, None)).into();
+    messages.extend([
+        vec![],
+        vec![0; 12],
+        vec![0xff; 40],
+        b"\x12\x34\x01".to_vec(),
+    ]);
+    messages.push(query("a.t", rtype::A, Some((1232, &[]))));
+    let cut = messages[0][..20].to_vec();
+    messages.extend([cut, query("a.t", rtype::AAAA, None)]);
+    assert!(messages.len() <= AHEAD_MAX);
+    let (mut alone, mut ahead) = (small_world(), small_world());
+    ahead.look_ahead(messages.iter().map(|message| &message[..]));
+    for (place, message) in messages.iter().enumerate() {
+        let asked = Asked::new(message, Ipv4Addr::LOCALHOST.into(), Transport::Udp, 0);
+        let (mut first, mut second) = ([0; 1232], [0; 1232]);
+        let expected = alone.respond(&asked, &mut first);
+        let ahead_of = Some(place);
+        let length = ahead.respond(
+            &Asked {
+                ahead: ahead_of,
+                ..asked
+            },
+            &mut second,
+        );
+        assert_eq!(second[..length], first[..expected], "{message:02x?}");
+    }
 }
 
 proptest! {

@@ -329,6 +329,6 @@ fn nodes(world: &World) -> BTreeMap<Owner, Node> {
     let base = tables.index.nodes().map(|node| (None, node));
     let in_view = tables.view(VIEW).into_iter().flat_map(|view| view.nodes());
     let all = base.chain(in_view.map(|node| (Some(VIEW), node)));
-    all.map(|(view, node)| ((view, node.owner.to_vec()), Node::clone(node)))
+    all.map(|(view, node)| ((view, node.owner().to_vec()), Node::clone(node)))
         .collect()
 }

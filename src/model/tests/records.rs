@@ -71,7 +71,7 @@ fn addresses_are_weighed_by_their_keys() {
         .take();
     let node = &told.nodes[&Name::parse("a.t").unwrap()];
     let rrset = node.rrset(crate::table::rtype::A).unwrap();
-    assert_eq!(rrset.weights.as_deref(), Some(&vec![30, 130, 130]));
+    assert_eq!(rrset.extra.unwrap().weights, [30, 130, 130]);
     assert_eq!(rrset.count, 3);
 }
 

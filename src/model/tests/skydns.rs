@@ -162,7 +162,7 @@ fn too_much_below_a_name_is_no_answer() {
     let inherited = |told: &mut Told| {
         told.take();
         let node = &told.nodes[&Name::parse("a.t").unwrap()];
-        node.rrsets.first().map_or(0, |rrset| rrset.count)
+        node.rrsets().next().map_or(0, |rrset| rrset.count)
     };
     assert_eq!(usize::from(inherited(&mut told)), INHERITED_MAX);
     told.put("/skydns/t/a/more", r#"{"host":"10.1.0.1"}"#);

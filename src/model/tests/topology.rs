@@ -165,10 +165,11 @@ fn policies_are_those_of_the_name() {
     told.take();
     let node = &told.nodes[&Name::parse("a.t").unwrap()];
     let rrset = node.rrset(crate::table::rtype::A).unwrap();
-    assert_eq!(rrset.weights.as_deref(), Some(&vec![7, 27, 28]));
-    let weights = rrset.nearer.iter().flat_map(|nearer| &nearer.0);
-    let weights: Vec<_> = weights
-        .map(|(_, near)| near.weights.as_deref().unwrap())
+    let extra = rrset.extra.unwrap();
+    assert_eq!(extra.weights, [7, 27, 28]);
+    let near = extra.nearer.0.iter();
+    let weights: Vec<_> = near
+        .map(|(_, near)| &near.extra.as_ref().unwrap().weights)
         .collect();
     assert_eq!(weights, [&vec![7, 27], &vec![1]]);
 
@@ -179,10 +180,10 @@ fn policies_are_those_of_the_name() {
     let records: Vec<&str> = records.iter().map(String::as_str).collect();
     told.bundle("one", &records).take();
     let node = &told.nodes[&Name::parse("a.t").unwrap()];
-    let near = node.rrset(crate::table::rtype::A).unwrap().nearer.as_ref();
-    for (_, rrset) in &near.unwrap().0 {
+    let rrset = node.rrset(crate::table::rtype::A).unwrap();
+    for (_, rrset) in &rrset.extra.unwrap().nearer.0 {
         let place = |record: &[u8]| crate::choice::ring_place(&record[RECORD_FIXED_LEN..]);
-        assert!(rrset.records().map(place).is_sorted());
+        assert!(rrset.view().records().map(place).is_sorted());
     }
 }
 

@@ -13,12 +13,13 @@ fn near_world() -> World {
     let made = |policy, rdata: &[Vec<u8>]| {
         RRset::new(rtype::A, 30, policy, rdata.iter().map(|rdata| &rdata[..]))
     };
-    let near = |policy| RRset {
-        nearer: Some(Box::new(Nearer(vec![
+    let near = |policy| {
+        let mut rrset = made(policy, &all);
+        rrset.extra.get_or_insert_default().nearer = Nearer(vec![
             (a, made(policy, &all[..2])),
             (b, made(policy, &all[2..3])),
-        ]))),
-        ..made(policy, &all)
+        ]);
+        rrset
     };
     let service = [vec![0, 1, 0, 2, 0, 80], wire("near.t")].concat();
     let plain = [vec![0, 1, 0, 2, 0, 80], wire("turn.t")].concat();
@@ -48,7 +49,8 @@ fn asked_by(sender: [u8; 4], name: &str, qtype: u16, option: &str) -> String {
     let options = [&[0, 8, 0, content.len() as u8][..], &content].concat();
     let query = query(name, qtype, Some((1232, &options)));
     let mut out = vec![0; 1232];
-    let length = near_world().respond(&query, sender.into(), Transport::Udp, 0, &mut out);
+    let asked = Asked::new(&query, sender.into(), Transport::Udp, 0);
+    let length = near_world().respond(&asked, &mut out);
     out.truncate(length);
     let decoded = Decoded::from_vec(&out).unwrap();
     let (answers, additionals) = (decoded.answers, decoded.additionals);

@@ -145,9 +145,8 @@ impl Both {
         let option = subnet.map(|subnet| [&[0, 8, 0, 7][..], &subnet].concat());
         let edns = option.as_deref().map(|option| (1232, option));
         let query = query(name, qtype, edns);
-        let length = self
-            .world
-            .respond(&query, client.into(), Transport::Tcp, 0, &mut out);
+        let asked = Asked::new(&query, client.into(), Transport::Tcp, 0);
+        let length = self.world.respond(&asked, &mut out);
         let decoded = Decoded::from_vec(&out[..length]).unwrap();
         let shown = |records: &[Record]| {
             let short = records.iter().map(|record| {

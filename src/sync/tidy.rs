@@ -1,0 +1,17 @@
+//! Gives back what the first list needed and nothing needs any more: pages of the store, deltas,
+//! tables that have grown. An allocator keeps that for a list that comes an hour later.
+
+use std::time::Duration;
+
+use crate::kernel;
+
+/// Long enough for the cores to let go of the list's deltas.
+const AFTER: Duration = Duration::from_millis(500);
+
+/// Starts the task that does it once, on the thread that called.
+pub(super) fn start() {
+    tokio::spawn(async {
+        tokio::time::sleep(AFTER).await;
+        kernel::give_back_memory();
+    });
+}

@@ -2,7 +2,7 @@
 //!
 //! It sets QR in each query and gives it back. What a DNS server costs beyond this, in the same
 //! run on the same machine, is what the server itself costs. One thread, one socket. Packets longer
-//! than `kernel::PACKET_LEN_MAX` are cut; what is no query is dropped, so two of them never
+//! than 512 octets are cut; what is no query is dropped, so two of them never
 //! answer each other forever.
 
 use std::io;
@@ -16,6 +16,8 @@ use crate::packet;
 
 /// Asked of the kernel, so that a stall of some ms loses nothing; it may give less.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// Octets kept of each query: small buffers, as a responder that wants to be fast has.
+const QUERY_LEN_MAX: usize = 512;
 /// How long an end signal can go unseen when it comes just before the wait.
 const WAIT_MS_MAX: u64 = 100;
 
@@ -46,7 +48,7 @@ pub(crate) fn bind(listen: SocketAddr) -> io::Result<Socket> {
 /// Answers until SIGINT or SIGTERM.
 pub(crate) fn run(socket: &Socket) -> io::Result<EchoReport> {
     let (user_before, system_before) = kernel::own_cpu()?;
-    let mut batch = Batch::with_peers();
+    let mut batch = Batch::<QUERY_LEN_MAX>::with_peers();
     let (mut received, mut sent) = (0, 0);
     while !kernel::end_is_wanted() {
         let count = match batch.receive(socket, Wait::First) {
@@ -68,11 +70,13 @@ pub(crate) fn run(socket: &Socket) -> io::Result<EchoReport> {
 }
 
 /// Turns the queries into responses and moves them to the front; gives how many.
-fn keep_queries(batch: &mut Batch, count: usize) -> usize {
+fn keep_queries(batch: &mut Batch<QUERY_LEN_MAX>, count: usize) -> usize {
     let mut kept = 0;
     for index in 0..count {
         if packet::mark_response(batch.packet_mut(index)) {
-            batch.swap(kept, index);
+            if kept < index {
+                batch.swap(kept, index);
+            }
             kept += 1;
         }
     }
@@ -80,7 +84,7 @@ fn keep_queries(batch: &mut Batch, count: usize) -> usize {
 }
 
 /// Sends the first `count` packets; one that the kernel refuses is skipped. Gives how many went.
-fn send_all(batch: &mut Batch, socket: &Socket, count: usize) -> u64 {
+fn send_all(batch: &mut Batch<QUERY_LEN_MAX>, socket: &Socket, count: usize) -> u64 {
     let (mut first, mut sent) = (0, 0);
     while first < count {
         match batch.send(socket, first..count) {
@@ -129,14 +133,14 @@ mod tests {
 
     use super::*;
 
-    fn load(batch: &mut Batch, index: usize, octets: &[u8]) {
+    fn load(batch: &mut Batch<QUERY_LEN_MAX>, index: usize, octets: &[u8]) {
         batch.buffer_mut(index)[..octets.len()].copy_from_slice(octets);
         batch.set_len(index, octets.len());
     }
 
     #[test]
     fn only_queries_are_kept_in_their_order() {
-        let mut batch = Batch::with_peers();
+        let mut batch = Batch::<QUERY_LEN_MAX>::with_peers();
         load(&mut batch, 0, &[1; 12]);
         load(&mut batch, 1, &[2; 3]);
         load(&mut batch, 2, &[0xff; 12]);

@@ -22,23 +22,22 @@ use socket2::Socket;
 
 /// Packets in one system call; more gains nothing measurable.
 pub(crate) const BATCH_LEN: usize = 32;
-/// Octets kept of each packet. The header and the longest question take 271: what follows is not
-/// read, so the kernel need not copy it.
-pub(crate) const PACKET_LEN_MAX: usize = 512;
+/// Octets kept of each packet: what servers send over UDP at most, if not asked for more.
+pub(crate) const PACKET_LEN_MAX: usize = 4096;
 // Every query fits.
 const _: () = assert!(PACKET_LEN_MAX >= crate::packet::QUERY_LEN_MAX);
 
-/// Packets for one `sendmmsg`, or from one `recvmmsg`.
-pub(crate) struct Batch {
-    packets: Box<[Packet; BATCH_LEN]>,
+/// Packets for one `sendmmsg`, or from one `recvmmsg`, of `LEN` octets at most.
+pub(crate) struct Batch<const LEN: usize = PACKET_LEN_MAX> {
+    packets: Box<[Packet<LEN>; BATCH_LEN]>,
     vectors: Box<[libc::iovec; BATCH_LEN]>,
     messages: Box<[libc::mmsghdr; BATCH_LEN]>,
     with_peers: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Packet {
-    octets: [u8; PACKET_LEN_MAX],
+struct Packet<const LEN: usize> {
+    octets: [u8; LEN],
     len: usize,
     peer: libc::sockaddr_storage,
     peer_len: libc::socklen_t,
@@ -52,13 +51,13 @@ pub(crate) enum Wait {
     First,
 }
 
-impl Batch {
+impl<const LEN: usize> Batch<LEN> {
     /// Buffers for a connected socket.
-    pub(crate) fn new() -> Batch {
+    pub(crate) fn new() -> Batch<LEN> {
         // SAFETY: all-zero is a value of each of these C structures of integers and pointers.
         let (peer, vector, message) = unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
         let packet = Packet {
-            octets: [0; PACKET_LEN_MAX],
+            octets: [0; LEN],
             len: 0,
             peer,
             peer_len: 0,
@@ -73,7 +72,7 @@ impl Batch {
 
     /// Buffers for a socket that is not connected: each packet keeps the address it came from and
     /// is sent to it.
-    pub(crate) fn with_peers() -> Batch {
+    pub(crate) fn with_peers() -> Batch<LEN> {
         Batch {
             with_peers: true,
             ..Batch::new()
@@ -87,16 +86,13 @@ impl Batch {
     }
 
     /// The whole buffer of packet `index`, to be filled and then measured by `set_len`.
-    pub(crate) fn buffer_mut(&mut self, index: usize) -> &mut [u8; PACKET_LEN_MAX] {
+    pub(crate) fn buffer_mut(&mut self, index: usize) -> &mut [u8; LEN] {
         &mut self.packets[index].octets
     }
 
     /// Says how many octets of packet `index` there are to send.
     pub(crate) fn set_len(&mut self, index: usize, len: usize) {
-        assert!(
-            len <= PACKET_LEN_MAX,
-            "a packet of {len} octets in a buffer"
-        );
+        assert!(len <= LEN, "a packet of {len} octets in a buffer");
         self.packets[index].len = len;
     }
 
@@ -108,7 +104,7 @@ impl Batch {
     /// Receives packets to the buffers from the first on; gives how many.
     pub(crate) fn receive(&mut self, socket: &Socket, wait: Wait) -> io::Result<usize> {
         for packet in self.packets.iter_mut() {
-            packet.len = PACKET_LEN_MAX;
+            packet.len = LEN;
             packet.peer_len = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         }
         self.point(0..BATCH_LEN);
@@ -134,7 +130,7 @@ impl Batch {
             .zip(self.messages.iter())
             .take(count)
         {
-            packet.len = (message.msg_len as usize).min(PACKET_LEN_MAX);
+            packet.len = (message.msg_len as usize).min(LEN);
             packet.peer_len = message.msg_hdr.msg_namelen;
         }
         Ok(count)
@@ -193,6 +189,13 @@ impl Sleeper {
         Sleeper(sockets.map(wanted).collect())
     }
 
+    /// Sleeps on another socket in the place of one.
+    pub(crate) fn replace(&mut self, place: usize, socket: RawFd) {
+        if let Some(slot) = self.0.get_mut(place) {
+            slot.fd = socket;
+        }
+    }
+
     /// Returns when a packet waits, at a signal, or after `time`.
     pub(crate) fn sleep(&mut self, time: Duration) {
         let time = libc::timespec {
@@ -217,13 +220,50 @@ pub(crate) fn pin_to_cpu(cpu: usize) -> io::Result<()> {
     if cpu >= libc::CPU_SETSIZE as usize {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
-    // SAFETY: all-zero is the empty set; `cpu` is within it; the size is that of the set.
-    let status = unsafe {
+    // SAFETY: all-zero is the empty set, and `cpu` is within it.
+    let set = unsafe {
         let mut set: libc::cpu_set_t = mem::zeroed();
         libc::CPU_SET(cpu, &mut set);
-        libc::sched_setaffinity(0, mem::size_of_val(&set), &set)
+        set
     };
-    check(status)
+    Cpus(set).stay()
+}
+
+/// A set of CPUs.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpus(libc::cpu_set_t);
+
+impl Cpus {
+    /// Those that this thread may use.
+    pub(crate) fn of_thread() -> io::Result<Cpus> {
+        // SAFETY: all-zero is the empty set; it is live to be written; the size is that of the set.
+        unsafe {
+            let mut set: libc::cpu_set_t = mem::zeroed();
+            let size = mem::size_of_val(&set);
+            check(libc::sched_getaffinity(0, size, &mut set))?;
+            Ok(Cpus(set))
+        }
+    }
+
+    /// Without `cpu`, unless nothing would be left.
+    pub(crate) fn without(self, cpu: Option<usize>) -> Cpus {
+        let mut fewer = self.0;
+        let Some(cpu) = cpu.filter(|&cpu| cpu < libc::CPU_SETSIZE as usize) else {
+            return self;
+        };
+        // SAFETY: `cpu` is within the set.
+        let left = unsafe {
+            libc::CPU_CLR(cpu, &mut fewer);
+            libc::CPU_COUNT(&fewer)
+        };
+        if left > 0 { Cpus(fewer) } else { self }
+    }
+
+    /// Keeps this thread on them.
+    pub(crate) fn stay(&self) -> io::Result<()> {
+        // SAFETY: the set is live; the size is its own.
+        check(unsafe { libc::sched_setaffinity(0, mem::size_of_val(&self.0), &self.0) })
+    }
 }
 
 /// Lets sleeps of this thread end on time instead of up to 50 us later.
@@ -259,31 +299,69 @@ pub(crate) fn ticks_per_s() -> u64 {
 
 /// User and system CPU time of this process so far.
 pub(crate) fn own_cpu() -> io::Result<(Duration, Duration)> {
-    // SAFETY: all-zero is a value of this structure of integers, and it is live to be written.
-    let usage = unsafe {
-        let mut usage: libc::rusage = mem::zeroed();
-        check(libc::getrusage(libc::RUSAGE_SELF, &mut usage))?;
-        usage
-    };
-    let duration = |time: libc::timeval| {
-        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
-    };
+    let usage = usage(libc::RUSAGE_SELF)?;
     Ok((duration(usage.ru_utime), duration(usage.ru_stime)))
+}
+
+/// What this thread used so far.
+pub(crate) struct ThreadUsage {
+    pub(crate) cpu: Duration,
+    /// How often its CPU was taken from it.
+    pub(crate) involuntary_switches: u64,
+}
+
+pub(crate) fn thread_usage() -> io::Result<ThreadUsage> {
+    let usage = usage(libc::RUSAGE_THREAD)?;
+    Ok(ThreadUsage {
+        cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+        involuntary_switches: usage.ru_nivcsw as u64,
+    })
+}
+
+fn usage(whose: libc::c_int) -> io::Result<libc::rusage> {
+    // SAFETY: all-zero is a value of this structure of integers, and it is live to be written.
+    unsafe {
+        let mut usage: libc::rusage = mem::zeroed();
+        check(libc::getrusage(whose, &mut usage))?;
+        Ok(usage)
+    }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+}
+
+/// Packets that this socket got and had no room for.
+pub(crate) fn drops(socket: &Socket) -> io::Result<u32> {
+    let mut counts = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
+    let mut size = mem::size_of_val(&counts) as libc::socklen_t;
+    // SAFETY: `counts` is live to be written, and `size` is its size.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            counts.as_mut_ptr().cast(),
+            &mut size,
+        )
+    })?;
+    Ok(counts[libc::SK_MEMINFO_DROPS as usize])
 }
 
 static END_WANTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on SIGINT and SIGTERM do not kill: they interrupt a waiting call and make
-/// `end_is_wanted` true.
+/// `end_is_wanted` true. The next one of its kind kills.
 pub(crate) fn catch_end_signals() -> io::Result<()> {
     extern "C" fn note_end(_signal: libc::c_int) {
         END_WANTED.store(true, Ordering::Relaxed);
     }
     for signal in [libc::SIGINT, libc::SIGTERM] {
-        // SAFETY: all-zero is a valid sigaction (no flags, so calls are interrupted; empty mask);
-        // the handler only stores to an atomic, which is safe in a signal.
+        // SAFETY: all-zero is a valid sigaction (empty mask; no SA_RESTART, so calls are
+        // interrupted); the handler only stores to an atomic, which is safe in a signal.
         check(unsafe {
             let mut action: libc::sigaction = mem::zeroed();
+            action.sa_flags = libc::SA_RESETHAND;
             action.sa_sigaction = note_end as *const () as libc::sighandler_t;
             libc::sigaction(signal, &action, ptr::null_mut())
         })?;
@@ -312,6 +390,20 @@ mod tests {
     fn a_process_that_is_not_there_has_no_cpu_time() {
         assert!(process_cpu_ns(u32::MAX).is_err());
         assert!(process_cpu_ns(std::process::id()).expect("of this process") > 0);
+    }
+
+    #[test]
+    fn packets_that_find_no_room_are_counted() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let to = socket.local_addr().expect("the address bound");
+        let socket = Socket::from(socket);
+        socket.set_recv_buffer_size(1).expect("the least buffer");
+        assert_eq!(drops(&socket).expect("counted"), 0);
+        for _ in 0..100 {
+            sender.send_to(&[0; 500], to).expect("sending on loopback");
+        }
+        assert!(drops(&socket).expect("counted") > 50);
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub(crate) struct Question {
     pub(crate) rcode: u8,
 }
 
+impl Question {
+    /// A question in presentation format; the answer code expected is NOERROR.
+    pub(crate) fn new(name: &str, qtype: &str) -> Result<Question, LineError> {
+        Ok(Question {
+            qname: parse_name(name)?,
+            qtype: parse_type(qtype)?,
+            rcode: 0,
+        })
+    }
+}
+
 /// Why a file of names cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum NamesError {

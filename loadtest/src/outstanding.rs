@@ -7,6 +7,10 @@
 
 /// One slot for every ID.
 const SLOTS: u64 = 1 << 16;
+/// Where there are more sockets than this, each has fewer slots, so that all take no more memory.
+const SOCKETS_OF_ALL_SLOTS: usize = 256;
+/// Slots of a socket that is one of very many.
+const SLOTS_MIN: u64 = 1 << 10;
 
 /// A query that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +33,10 @@ pub(crate) struct Outstanding {
 }
 
 impl Outstanding {
-    pub(crate) fn new(timeout_ns: u64) -> Outstanding {
-        let slots = vec![None; SLOTS as usize].into_boxed_slice();
+    /// For one of so many sockets.
+    pub(crate) fn new(timeout_ns: u64, sockets: usize) -> Outstanding {
+        let share = sockets.div_ceil(SOCKETS_OF_ALL_SLOTS).next_power_of_two() as u64;
+        let slots = vec![None; (SLOTS / share).max(SLOTS_MIN) as usize].into_boxed_slice();
         Outstanding {
             slots,
             oldest: 0,
@@ -41,7 +47,7 @@ impl Outstanding {
 
     /// How many more queries can be added now.
     pub(crate) fn free(&self) -> usize {
-        (SLOTS - (self.next - self.oldest)) as usize
+        self.slots.len() - (self.next - self.oldest) as usize
     }
 
     /// Whether no query waits.
@@ -51,7 +57,7 @@ impl Outstanding {
 
     /// The ID that the query added after `ahead` others will get.
     pub(crate) fn id(&self, ahead: usize) -> u16 {
-        (self.next + ahead as u64) as u16
+        self.id_of(self.next + ahead as u64)
     }
 
     /// Adds a query that was sent with `id(0)`.
@@ -67,7 +73,11 @@ impl Outstanding {
 
     /// The query that waits for an answer with `id`.
     pub(crate) fn get(&self, id: u16) -> Option<Waiting> {
-        self.slots[usize::from(id)]
+        self.slots.get(usize::from(id)).copied().flatten()
+    }
+
+    fn id_of(&self, number: u64) -> u16 {
+        (number % self.slots.len() as u64) as u16
     }
 
     /// Ends the wait for `id`: it is answered.
@@ -79,19 +89,19 @@ impl Outstanding {
     /// Ends the wait for all whose deadline has passed; gives how many.
     pub(crate) fn expire(&mut self, now_ns: u64) -> u64 {
         let mut lost = 0;
-        while let Some(waiting) = self.get(self.oldest as u16) {
+        while let Some(waiting) = self.get(self.id_of(self.oldest)) {
             if now_ns < waiting.sent_ns + self.timeout_ns {
                 break;
             }
             lost += 1;
-            self.remove(self.oldest as u16);
+            self.remove(self.id_of(self.oldest));
         }
         lost
     }
 
     /// Moves `oldest` to the oldest that still waits.
     fn advance(&mut self) {
-        while self.oldest < self.next && self.get(self.oldest as u16).is_none() {
+        while self.oldest < self.next && self.get(self.id_of(self.oldest)).is_none() {
             self.oldest += 1;
         }
     }
@@ -111,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_answer_finds_its_query_once() {
-        let mut ring = Outstanding::new(100);
+        let mut ring = Outstanding::new(100, 1);
         ring.add(waiting(7, 10));
         ring.add(waiting(8, 10));
         assert_eq!((ring.id(0), ring.id(3)), (2, 5));
@@ -127,7 +137,7 @@ mod tests {
 
     #[test]
     fn queries_are_lost_at_their_deadline_not_before() {
-        let mut ring = Outstanding::new(100);
+        let mut ring = Outstanding::new(100, 1);
         for (query, sent_ns) in [(1, 10), (2, 20), (3, 30)] {
             ring.add(waiting(query, sent_ns));
         }
@@ -143,7 +153,7 @@ mod tests {
 
     #[test]
     fn an_id_is_used_again_only_when_older_ones_are_done() {
-        let mut ring = Outstanding::new(100);
+        let mut ring = Outstanding::new(100, 1);
         for query in 0..65_536 {
             ring.add(waiting(query, 10));
         }

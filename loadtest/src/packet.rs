@@ -1,11 +1,15 @@
 //! Queries encoded once, and the check of a response against its query.
 //!
-//! All queries lie one after the other in one buffer, in the order in which they are asked, so
-//! that the loop reads memory forwards. Only the ID differs from one sending to the next.
+//! All queries lie one after the other in one buffer, each file of a mix in the order in which it
+//! is asked, so that the loop reads memory forwards. Only the ID differs from one sending to the
+//! next.
 //! A response is accepted when it carries the ID and repeats the question octet for octet; the
-//! records in it are not read: this program measures, it does not judge answers beyond their code.
+//! records in it are read by `verify` only.
 
 use crate::names::Question;
+use crate::order::{self, Order};
+use crate::verify::Verifier;
+use crate::wire;
 
 /// Octets of a header (RFC 1035 section 4.1.1): ID, flags, four counts.
 const HEADER_LEN: usize = 12;
@@ -15,6 +19,8 @@ const FLAG_TC: u8 = 0x02;
 const FLAG_QR: u8 = 0x80;
 /// OPT (RFC 6891 section 6.1.2): root, TYPE 41, payload size 1232, version 0, no flags, no options.
 const OPT: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
+/// Instead of an answer code: whichever it is, it is not wrong.
+const RCODE_ANY: u8 = 0xff;
 /// Octets of the longest query: header, name, type and class, OPT.
 pub(crate) const QUERY_LEN_MAX: usize = HEADER_LEN + 255 + 4 + OPT.len();
 
@@ -24,7 +30,10 @@ pub(crate) struct Queries {
     /// Where each packet begins, and at last where the last ends.
     starts: Vec<u32>,
     rcodes: Vec<u8>,
-    opt_len: usize,
+    /// Octets of the OPT record; none when the queries were recorded, of whatever form they are.
+    opt_len: Option<usize>,
+    order: Order,
+    verifier: Option<Verifier>,
 }
 
 /// What the header of a right response says.
@@ -35,20 +44,26 @@ pub(crate) struct Answer {
 }
 
 impl Queries {
-    /// Encodes the questions in a random order that `seed` fixes.
+    /// Encodes the questions of each file in a random order that `seed` fixes; `order` says how
+    /// the files are mixed.
     ///
     /// # Panics
-    /// When there are more than `names::QUESTIONS_MAX` questions, which `names::parse` refuses.
-    pub(crate) fn encode(questions: &[Question], edns: bool, seed: u64) -> Queries {
+    /// When there are more than `names::QUESTIONS_MAX` questions.
+    pub(crate) fn encode(files: &[&[Question]], edns: bool, seed: u64, order: Order) -> Queries {
         let opt: &[u8] = if edns { &OPT } else { &[] };
         let mut queries = Queries {
             packets: Vec::new(),
             starts: vec![0],
-            rcodes: Vec::with_capacity(questions.len()),
-            opt_len: opt.len(),
+            rcodes: Vec::with_capacity(files.iter().map(|file| file.len()).sum()),
+            opt_len: Some(opt.len()),
+            order,
+            verifier: None,
         };
-        for index in shuffled(questions.len(), seed) {
-            let question = &questions[index];
+        let shuffled = files.iter().flat_map(|questions| {
+            let order = order::shuffled(questions.len(), seed).into_iter();
+            order.map(|index| &questions[index])
+        });
+        for question in shuffled {
             let additional_count = u8::from(edns);
             let header = [0, 0, FLAG_RD, 0, 0, 1, 0, 0, 0, 0, 0, additional_count];
             queries.packets.extend_from_slice(&header);
@@ -65,15 +80,43 @@ impl Queries {
         queries
     }
 
+    /// Takes recorded queries as they are, in their order; any answer code is right.
+    ///
+    /// # Panics
+    /// When they have 4 GiB or more: what is read of a file is less.
+    pub(crate) fn recorded<'a>(recorded: impl Iterator<Item = &'a [u8]>) -> Queries {
+        let mut queries = Queries {
+            packets: Vec::new(),
+            starts: vec![0],
+            rcodes: Vec::new(),
+            opt_len: None,
+            order: Order::plain(0),
+            verifier: None,
+        };
+        for packet in recorded {
+            queries.packets.extend_from_slice(packet);
+            let end = u32::try_from(queries.packets.len()).expect("bounded by the file");
+            queries.starts.push(end);
+            queries.rcodes.push(RCODE_ANY);
+        }
+        queries.order = Order::plain(queries.rcodes.len());
+        queries
+    }
+
     /// How many there are: indexes are 0 to this.
     pub(crate) fn len(&self) -> usize {
         self.rcodes.len()
     }
 
+    /// In which order they are asked.
+    pub(crate) fn order(&self) -> &Order {
+        &self.order
+    }
+
     /// Writes query `index` with `id` to the start of `buffer`; gives its length.
     ///
     /// # Panics
-    /// When `buffer` is shorter than [`QUERY_LEN_MAX`].
+    /// When `buffer` is shorter than the query: [`QUERY_LEN_MAX`] is enough for those encoded here.
     pub(crate) fn write(&self, index: u32, id: u16, buffer: &mut [u8]) -> usize {
         let packet = self.packet(index);
         buffer[..packet.len()].copy_from_slice(packet);
@@ -81,9 +124,36 @@ impl Queries {
         packet.len()
     }
 
-    /// The answer code that is right for query `index`.
-    pub(crate) fn rcode(&self, index: u32) -> u8 {
-        self.rcodes[index as usize]
+    /// Whether another answer code than this is right for query `index`.
+    pub(crate) fn is_wrong_rcode(&self, index: u32, rcode: u8) -> bool {
+        let right = self.rcodes[index as usize];
+        right != rcode && right != RCODE_ANY
+    }
+
+    /// Judges the answers by a zone, the answer codes included.
+    pub(crate) fn verify_by(&mut self, verifier: Verifier) {
+        for (index, rcode) in (0..).zip(&mut self.rcodes) {
+            *rcode = verifier.rcode(index).unwrap_or(*rcode);
+        }
+        self.verifier = Some(verifier);
+    }
+
+    /// What the answers are to be compared with.
+    pub(crate) fn verifier(&self) -> Option<&Verifier> {
+        self.verifier.as_ref()
+    }
+
+    /// Name, type and class that query `index` asks for; none when it has not one question.
+    pub(crate) fn question(&self, index: u32) -> Option<(&[u8], u16, u16)> {
+        let packet = self.packet(index);
+        if packet.get(4..6) != Some(&[0, 1]) {
+            return None;
+        }
+        let end = wire::skip_name(packet, HEADER_LEN)?;
+        let &[type_high, type_low, class_high, class_low] = packet.get(end..)?.first_chunk()?;
+        let qtype = u16::from_be_bytes([type_high, type_low]);
+        let qclass = u16::from_be_bytes([class_high, class_low]);
+        Some((&packet[HEADER_LEN..end], qtype, qclass))
     }
 
     /// Reads `response` as the answer to query `index`; none when it is not one: QR missing,
@@ -91,7 +161,8 @@ impl Queries {
     /// a server that could not read the query has none to repeat.
     pub(crate) fn read_answer(&self, index: u32, response: &[u8]) -> Option<Answer> {
         let header = response.first_chunk::<HEADER_LEN>()?;
-        let is_response_to_query = header[2] & 0xf8 == FLAG_QR;
+        let packet = self.packet(index);
+        let is_response_to_query = header[2] & 0xf8 == FLAG_QR | packet[2] & 0x78;
         if !is_response_to_query {
             return None;
         }
@@ -99,8 +170,17 @@ impl Queries {
             rcode: header[3] & 0x0f,
             truncated: header[2] & FLAG_TC != 0,
         };
-        let packet = self.packet(index);
-        let question = &packet[HEADER_LEN..packet.len() - self.opt_len];
+        let question_end = match self.opt_len {
+            Some(opt_len) => Some(packet.len() - opt_len),
+            None => self
+                .question(index)
+                .map(|(qname, ..)| HEADER_LEN + qname.len() + 4),
+        };
+        let Some(question_end) = question_end else {
+            // Recorded without one question: there is nothing to compare.
+            return Some(answer);
+        };
+        let question = &packet[HEADER_LEN..question_end];
         let is_right = match [header[4], header[5]] {
             [0, 1] => response[HEADER_LEN..].starts_with(question),
             [0, 0] => answer.rcode != 0,
@@ -129,28 +209,6 @@ pub(crate) fn mark_response(message: &mut [u8]) -> bool {
     true
 }
 
-/// The numbers below `count` in an order that `seed` fixes (Fisher and Yates).
-fn shuffled(count: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    let mut state = seed;
-    for last in (1..count).rev() {
-        let bound = last as u128 + 1;
-        // The high half of the product: a number below `bound`, its bias far below 2^-32.
-        let chosen = (u128::from(next_random(&mut state)) * bound) >> 64;
-        order.swap(last, chosen as usize);
-    }
-    order
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): one step of the state, one number out.
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut number = *state;
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
@@ -159,11 +217,9 @@ mod tests {
     use crate::names;
 
     fn encode(text: &str, edns: bool) -> Queries {
-        Queries::encode(
-            &names::parse(text.as_bytes()).expect("names of the test"),
-            edns,
-            1,
-        )
+        let questions = names::parse(text.as_bytes()).expect("names of the test");
+        let order = Order::plain(questions.len());
+        Queries::encode(&[&questions], edns, 1, order)
     }
 
     fn check_query(text: &str, edns: bool, want: Expect) {
@@ -244,13 +300,24 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_random_whole_and_fixed_by_the_seed() {
-        let mut order = shuffled(1000, 1);
-        assert_eq!(order, shuffled(1000, 1));
-        assert_ne!(order, shuffled(1000, 2));
-        order.sort_unstable();
-        assert_eq!(order, (0..1000).collect::<Vec<_>>());
-        assert_eq!(shuffled(1, 1), [0]);
+    fn recorded_queries_keep_their_octets_save_the_id() {
+        let notify = b"\x12\x34\x24\0\0\x01\0\0\0\0\0\0\x01A\0\0\x06\0\x01rest";
+        let odd = b"\x12\x34\x01\0\0\x02\0\0\0\0\0\0\xff";
+        let queries = Queries::recorded([&notify[..], odd].into_iter());
+        let mut buffer = [0; QUERY_LEN_MAX];
+        let len = queries.write(0, 7, &mut buffer);
+        assert_eq!(buffer[..2], [0, 7]);
+        assert_eq!(buffer[2..len], notify[2..]);
+        let mut response = buffer[..len - 4].to_vec();
+        assert_eq!(queries.read_answer(0, &response), None, "no response");
+        response[2] |= FLAG_QR;
+        assert!(queries.read_answer(0, &response).is_some());
+        assert!(!queries.is_wrong_rcode(0, 5));
+        response[13] = b'a';
+        assert_eq!(queries.read_answer(0, &response), None, "another question");
+        let response = b"\x12\x34\x81\x01\0\0\0\0\0\0\0\0";
+        assert!(queries.read_answer(1, response).is_some());
+        assert_eq!(queries.question(1), None);
     }
 
     #[test]

@@ -8,11 +8,16 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::arguments::Transport;
 use crate::cpu::CpuTime;
+use crate::generator::{Generator, Ran};
 use crate::names;
+use crate::ramp::{Measured as Step, RampArguments};
 use crate::run::Outcome;
 use crate::schedule::Pace;
-use crate::stats::Times;
+use crate::stats::{Times, rounded, us};
+use crate::tally::Asked;
+use crate::timeline::{self, SecondFigures};
 
 /// More late queries than this, and the generator is taken for the bottleneck.
 const LATE_PERCENT_MAX: f64 = 1.0;
@@ -23,7 +28,9 @@ pub(crate) struct Setting {
     pub(crate) questions: usize,
     pub(crate) pace: Pace,
     pub(crate) duration_s: u64,
+    pub(crate) transport: Transport,
     pub(crate) sockets: usize,
+    pub(crate) asked: Asked,
     /// What the server used during the run, when its process was given.
     pub(crate) server_cpu: Option<CpuTime>,
 }
@@ -31,9 +38,13 @@ pub(crate) struct Setting {
 /// All figures. A figure that does not apply to the run is absent.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    server: String,
-    mode: &'static str,
+    pub(crate) server: String,
+    pub(crate) mode: &'static str,
     questions: usize,
+    #[serde(flatten)]
+    asked: Asked,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<&'static str>,
     sockets: usize,
     duration_s: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,38 +53,43 @@ pub(crate) struct Report {
     outstanding: Option<u64>,
     sent: u64,
     answered: u64,
-    lost: u64,
-    lost_percent: f64,
+    pub(crate) lost: u64,
+    pub(crate) lost_percent: f64,
     unsent: u64,
     wrong_rcode: u64,
     truncated: u64,
     malformed: u64,
     unexpected: u64,
     socket_errors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reconnects: Option<u64>,
     answers_by_rcode: BTreeMap<String, u64>,
     /// From the start to the last answer.
     answered_s: f64,
-    queries_per_s: f64,
+    pub(crate) queries_per_s: f64,
     #[serde(flatten)]
-    latency: Option<Latency>,
+    pub(crate) latency: Option<Latency>,
     #[serde(flatten)]
     lateness: Option<Lateness>,
     #[serde(flatten)]
     server_cpu: Option<ServerCpu>,
-    warnings: Vec<String>,
+    #[serde(flatten)]
+    generator: Generator,
+    pub(crate) timeline: Vec<SecondFigures>,
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Latency {
+pub(crate) struct Latency {
     latency_us_min: f64,
     latency_us_mean: f64,
-    latency_us_p50: f64,
+    pub(crate) latency_us_p50: f64,
     latency_us_p90: f64,
-    latency_us_p99: f64,
-    latency_us_p99_9: f64,
+    pub(crate) latency_us_p99: f64,
+    pub(crate) latency_us_p99_9: f64,
     latency_us_p99_99: f64,
-    latency_us_max: f64,
-    jitter_us_standard_deviation: f64,
+    pub(crate) latency_us_max: f64,
+    pub(crate) jitter_us_standard_deviation: f64,
     jitter_us_successive_difference: f64,
 }
 
@@ -93,23 +109,34 @@ struct ServerCpu {
     server_cpu_system_ns_per_query: f64,
 }
 
+/// One line of the table.
+pub(crate) struct Row {
+    /// Begins with two spaces when it is a part of the one before.
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) unit: String,
+}
+
 impl Report {
     pub(crate) fn new(setting: Setting, outcome: &Outcome) -> Report {
         let counters = &outcome.counters;
         let (intended_queries_per_s, outstanding) = match setting.pace {
             Pace::Open { rate_per_s } => (Some(rate_per_s), None),
             Pace::Closed { outstanding } => (None, Some(outstanding)),
+            Pace::Recorded { .. } => (None, None),
         };
         let answered_s = outcome.answered_ns as f64 / 1e9;
         let per_query = |ns: u64| rounded(ns as f64 / counters.answered as f64, 1.0);
         let mut report = Report {
             server: setting.server,
-            mode: if outstanding.is_some() {
-                "closed loop"
-            } else {
-                "open loop"
+            mode: match setting.pace {
+                Pace::Open { .. } => "open loop",
+                Pace::Closed { .. } => "closed loop",
+                Pace::Recorded { .. } => "recorded times",
             },
             questions: setting.questions,
+            asked: setting.asked,
+            transport: (setting.transport == Transport::Tcp).then_some("tcp"),
             sockets: setting.sockets,
             duration_s: setting.duration_s,
             intended_queries_per_s,
@@ -124,6 +151,7 @@ impl Report {
             malformed: counters.malformed,
             unexpected: counters.unexpected,
             socket_errors: counters.socket_errors,
+            reconnects: (setting.transport == Transport::Tcp).then_some(counters.reconnects),
             answers_by_rcode: by_name(&counters.rcodes),
             answered_s: rounded(answered_s, 1e3),
             queries_per_s: match counters.answered {
@@ -131,8 +159,9 @@ impl Report {
                 answered => rounded(answered as f64 / answered_s, 1.0),
             },
             latency: (counters.answered > 0).then(|| Latency::new(&outcome.latencies)),
-            lateness: intended_queries_per_s
-                .map(|_| Lateness::new(&outcome.lateness, counters.late)),
+            lateness: outstanding
+                .is_none()
+                .then(|| Lateness::new(&outcome.lateness, counters.late)),
             server_cpu: setting
                 .server_cpu
                 .filter(|_| counters.answered > 0)
@@ -141,10 +170,18 @@ impl Report {
                     server_cpu_user_ns_per_query: per_query(cpu.user_ns),
                     server_cpu_system_ns_per_query: per_query(cpu.system_ns),
                 }),
+            generator: outcome.generator.clone(),
+            timeline: outcome.timeline.figures(),
             warnings: Vec::new(),
         };
-        report.warnings = report.find_warnings(outcome);
+        let server_cpu_ns = setting.server_cpu.map(|cpu| cpu.total_ns);
+        report.warnings = report.find_warnings(outcome, server_cpu_ns);
         report
+    }
+
+    /// Answers with a wrong code or, where they were compared with a zone, wrong records.
+    pub(crate) fn wrong(&self) -> u64 {
+        self.asked.wrong_answers().unwrap_or(self.wrong_rcode)
     }
 
     /// Adds a warning that was found elsewhere.
@@ -152,15 +189,42 @@ impl Report {
         self.warnings.push(warning);
     }
 
+    /// The figures of a rate that was tried.
+    pub(crate) fn step(&self, rate_per_s: u64, ramp: &RampArguments) -> Step {
+        let latency = self.latency.as_ref();
+        let of = |figure: fn(&Latency) -> f64| latency.map_or(f64::INFINITY, figure);
+        let late = self.lateness.as_ref();
+        let late_percent = late.map_or(0.0, |late| late.sent_late_over_1ms_percent);
+        let is_slow = self.unsent > 0 || late_percent > LATE_PERCENT_MAX;
+        let p99_9_us = of(|latency| latency.latency_us_p99_9);
+        Step {
+            rate_per_s,
+            queries_per_s: self.queries_per_s,
+            lost_percent: self.lost_percent,
+            latency_us_p50: of(|latency| latency.latency_us_p50),
+            latency_us_p99: of(|latency| latency.latency_us_p99),
+            latency_us_p99_9: p99_9_us,
+            sent_late_over_1ms_percent: late_percent,
+            grade: ramp.grade(is_slow, self.lost_percent, p99_9_us),
+        }
+    }
+
     /// Whether any query was answered.
     pub(crate) fn is_answered(&self) -> bool {
         self.answered > 0
     }
 
-    fn find_warnings(&self, outcome: &Outcome) -> Vec<String> {
+    fn find_warnings(&self, outcome: &Outcome, server_cpu_ns: Option<u64>) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.answered == 0 {
             warnings.push(format!("{} answered nothing", self.server));
+        }
+        if let Some(ns) = outcome.interrupted_ns {
+            warnings.push(format!(
+                "ended by a signal after {} of {} s",
+                rounded(ns as f64 / 1e9, 1e3),
+                self.duration_s
+            ));
         }
         if let Some(error) = &outcome.socket_error {
             warnings.push(format!(
@@ -184,6 +248,13 @@ impl Report {
                 self.unsent
             ));
         }
+        let is_late = |lateness: &Lateness| lateness.sent_late_over_1ms_percent > LATE_PERCENT_MAX;
+        warnings.extend(self.generator.warnings(Ran {
+            is_open: self.lateness.is_some(),
+            is_behind: self.unsent > 0 || self.lateness.as_ref().is_some_and(is_late),
+            lost: self.lost,
+            server_cpu_ns,
+        }));
         warnings
     }
 
@@ -195,11 +266,29 @@ impl Report {
     /// The report as aligned lines.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
-        let mut line = |name: &str, value: String, unit: &str| {
+        for Row { name, value, unit } in self.rows() {
             let row = format!("{name:<22}{value:>14} {unit}");
             table.push_str(row.trim_end());
             table.push('\n');
-        };
+        }
+        table += &self.asked.mistakes_text();
+        for warning in &self.warnings {
+            writeln!(table, "warning: {warning}").expect("writing to a string cannot fail");
+        }
+        table
+    }
+
+    /// The lines of the table but for the warnings.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let mut rows = self.count_rows();
+        rows.extend(self.speed_rows());
+        rows
+    }
+
+    fn count_rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut line =
+            |name: &str, value: String, unit: &str| rows.push(Row::new(name, value, unit));
         let number = |count: u64| count.to_string();
         line("server", self.server.clone(), "");
         line("mode", self.mode.to_owned(), "");
@@ -210,7 +299,12 @@ impl Report {
             line("outstanding", number(outstanding), "queries");
         }
         line("questions", self.questions.to_string(), "");
-        line("source ports", self.sockets.to_string(), "");
+        self.asked.rows(&mut line);
+        let ports = match self.transport {
+            Some(_) => "connections",
+            None => "source ports",
+        };
+        line(ports, self.sockets.to_string(), "");
         line("duration", number(self.duration_s), "s");
         line("sent", number(self.sent), "queries");
         line("answered", number(self.answered), "queries");
@@ -219,17 +313,37 @@ impl Report {
             number(self.lost),
             &format!("queries ({}%)", self.lost_percent),
         );
+        if self.generator.dropped_by_generator > 0 {
+            line(
+                "  dropped here",
+                number(self.generator.dropped_by_generator),
+                "packets (the generator's buffers were full)",
+            );
+        }
         if self.unsent > 0 {
             line("unsent", number(self.unsent), "queries");
         }
         line("wrong rcode", number(self.wrong_rcode), "answers");
+        if let Some(count) = self.asked.wrong_answers() {
+            line("wrong answers", number(count), "answers");
+        }
         line("truncated", number(self.truncated), "answers");
         line("malformed", number(self.malformed), "packets");
         line("unexpected", number(self.unexpected), "packets");
         line("socket errors", number(self.socket_errors), "");
+        if let Some(reconnects) = self.reconnects {
+            line("reconnects", number(reconnects), "");
+        }
         for (rcode, count) in &self.answers_by_rcode {
             line(&format!("  {rcode}"), number(*count), "answers");
         }
+        rows
+    }
+
+    fn speed_rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut line =
+            |name: &str, value: String, unit: &str| rows.push(Row::new(name, value, unit));
         line(
             "throughput",
             format!("{:.0}", self.queries_per_s),
@@ -255,10 +369,17 @@ impl Report {
                 "ns",
             );
         }
-        for warning in &self.warnings {
-            writeln!(table, "warning: {warning}").expect("writing to a string cannot fail");
-        }
-        table
+        line(
+            "generator busy",
+            format!("{:.1}", self.generator.generator_busy_percent),
+            "% of the time",
+        );
+        rows
+    }
+
+    /// The figures of each second as a table.
+    pub(crate) fn timeline_table(&self) -> String {
+        timeline::table(&self.timeline)
     }
 
     /// The times of the table in microseconds, by their names there.
@@ -291,6 +412,16 @@ impl Report {
     }
 }
 
+impl Row {
+    fn new(name: &str, value: String, unit: &str) -> Row {
+        Row {
+            name: name.to_owned(),
+            value,
+            unit: unit.to_owned(),
+        }
+    }
+}
+
 impl Latency {
     fn new(times: &Times) -> Latency {
         let percentile_us = |percent| us(times.percentile_ns(percent) as f64);
@@ -320,11 +451,6 @@ impl Lateness {
     }
 }
 
-/// Microseconds, to a tenth.
-fn us(ns: f64) -> f64 {
-    rounded(ns / 1e3, 10.0)
-}
-
 /// Percent, to a ten-thousandth.
 fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 {
@@ -332,11 +458,6 @@ fn percent(part: u64, whole: u64) -> f64 {
     } else {
         rounded(part as f64 * 100.0 / whole as f64, 1e4)
     }
-}
-
-/// `value` to the nearest 1 / `parts`.
-fn rounded(value: f64, parts: f64) -> f64 {
-    (value * parts).round() / parts
 }
 
 fn by_name(rcodes: &[u64; 16]) -> BTreeMap<String, u64> {
@@ -347,4 +468,4 @@ fn by_name(rcodes: &[u64; 16]) -> BTreeMap<String, u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@
 //! long the run; the exact sums beside it give the mean and the jitter. Nothing is sampled.
 //! It does not know how figures are shown.
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{Counter, Histogram};
 
 /// The shortest difference that the histogram tells apart, and the longest latency it holds:
 /// above the largest timeout, so that only a query sent that late could reach it.
@@ -32,6 +32,8 @@ pub(crate) struct Counters {
     pub(crate) malformed: u64,
     /// Packets for which no query waits: late ones and duplicates.
     pub(crate) unexpected: u64,
+    /// Connections that failed and were made anew.
+    pub(crate) reconnects: u64,
     /// Errors of the sockets, such as a closed port reported by ICMP.
     pub(crate) socket_errors: u64,
     /// Answers by their code.
@@ -51,11 +53,8 @@ pub(crate) struct Times {
 
 impl Times {
     pub(crate) fn new() -> Times {
-        let histogram =
-            Histogram::new_with_bounds(LATENCY_NS_MIN, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
-                .expect("the bounds are constants in range");
         Times {
-            histogram,
+            histogram: latency_histogram(),
             sum_ns: 0,
             squares_sum_ns2: 0,
             differences_sum_ns: 0,
@@ -71,6 +70,10 @@ impl Times {
         if let Some(previous_ns) = self.previous_ns.replace(time_ns) {
             self.differences_sum_ns += u128::from(previous_ns.abs_diff(time_ns));
         }
+    }
+
+    pub(crate) fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -96,10 +99,7 @@ impl Times {
 
     /// The standard deviation over all, from the exact sums.
     pub(crate) fn standard_deviation_ns(&self) -> f64 {
-        let count = u128::from(self.count());
-        // n * sum(x^2) - sum(x)^2 in integers: no cancellation of rounded floats.
-        let scaled = count * self.squares_sum_ns2 - self.sum_ns.pow(2);
-        divide((scaled as f64).sqrt(), self.count())
+        standard_deviation(self.count(), self.sum_ns, self.squares_sum_ns2)
     }
 
     /// The mean absolute difference of each time to the one before it.
@@ -109,6 +109,30 @@ impl Times {
             self.count().saturating_sub(1),
         )
     }
+}
+
+/// An empty histogram for latencies in nanoseconds; all of them have the same layout, so that their
+/// sums lose nothing.
+pub(crate) fn latency_histogram<C: Counter>() -> Histogram<C> {
+    Histogram::new_with_bounds(LATENCY_NS_MIN, LATENCY_NS_MAX, SIGNIFICANT_DIGITS)
+        .expect("the bounds are constants in range")
+}
+
+/// The standard deviation of `count` values from their exact sums.
+pub(crate) fn standard_deviation(count: u64, sum: u128, squares_sum: u128) -> f64 {
+    // n * sum(x^2) - sum(x)^2 in integers: no cancellation of rounded floats.
+    let scaled = u128::from(count) * squares_sum - sum.pow(2);
+    divide((scaled as f64).sqrt(), count)
+}
+
+/// Nanoseconds as microseconds, to a tenth.
+pub(crate) fn us(ns: f64) -> f64 {
+    rounded(ns / 1e3, 10.0)
+}
+
+/// `value` to the nearest 1 / `parts`.
+pub(crate) fn rounded(value: f64, parts: f64) -> f64 {
+    (value * parts).round() / parts
 }
 
 fn divide(sum: f64, count: u64) -> f64 {

@@ -234,7 +234,7 @@ fn no_answer_at_all_is_a_plain_report_and_exit_code_1() {
         "{table}"
     );
     assert!(
-        table.ends_with(&format!("warning: {server} answered nothing\n")),
+        table.contains(&format!("warning: {server} answered nothing\n")),
         "{table}"
     );
 
@@ -265,7 +265,9 @@ fn bad_usage_is_told_and_exit_code_2() {
     let check = |arguments: &str, want| check_usage(arguments, want);
     check(
         "--server x --names x --duration 1",
-        expect!["error: invalid value 'x' for '--server <ADDR>': not IP:PORT, as in 127.0.0.1:53"],
+        expect![
+            "error: invalid value 'x' for '--server <[NAME=]ADDR>': not IP:PORT, as in 127.0.0.1:53"
+        ],
     );
     check(
         "--server 127.0.0.1 --names x",

@@ -4,6 +4,8 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::stats::Counters;
+use crate::tally::Tally;
+use crate::timeline::Timeline;
 
 fn setting(pace: Pace) -> Setting {
     Setting {
@@ -11,7 +13,9 @@ fn setting(pace: Pace) -> Setting {
         questions: 3,
         pace,
         duration_s: 2,
+        transport: Transport::Udp,
         sockets: 16,
+        asked: Asked::default(),
         server_cpu: None,
     }
 }
@@ -25,7 +29,11 @@ fn silent(sent: u64) -> Outcome {
         },
         latencies: Times::new(),
         lateness: Times::new(),
+        timeline: Timeline::new(2),
+        tally: Tally::default(),
         answered_ns: 0,
+        interrupted_ns: None,
+        generator: crate::generator::tests::rested(),
         socket_error: None,
     }
 }
@@ -46,6 +54,22 @@ fn answered() -> Outcome {
     outcome
 }
 
+/// An open loop against `server` that was late and lost a tenth.
+pub(crate) fn made_up(server: &str) -> (Report, Outcome) {
+    let mut setting = setting(Pace::Open { rate_per_s: 500 });
+    setting.server = server.to_owned();
+    let mut outcome = answered();
+    for index in 0..1_000 {
+        outcome.timeline.note_sent(index * 2_000_000, 0);
+        if index % 10 > 0 {
+            outcome
+                .timeline
+                .note_answered(index * 2_000_000, 90_000 + index, false);
+        }
+    }
+    (Report::new(setting, &outcome), outcome)
+}
+
 fn check_table(report: &Report, want: Expect) {
     want.assert_eq(&report.table());
 }
@@ -63,37 +87,39 @@ fn a_closed_loop_with_the_cpu_of_the_server() {
     check_table(
         &report,
         expect![[r#"
-        server                  127.0.0.1:53
-        mode                     closed loop
-        outstanding                      100 queries
-        questions                          3
-        source ports                      16
-        duration                           2 s
-        sent                            1000 queries
-        answered                         900 queries
-        lost                             100 queries (10%)
-        wrong rcode                       20 answers
-        truncated                          0 answers
-        malformed                          0 packets
-        unexpected                         0 packets
-        socket errors                      0
-          NOERROR                        880 answers
-          REFUSED                         20 answers
-        throughput                       500 queries/s
-        latency min                     90.0 us
-        latency mean                   100.0 us
-        latency p50                    100.0 us
-        latency p90                    110.0 us
-        latency p99                    110.0 us
-        latency p99.9                  110.0 us
-        latency p99.99                 110.0 us
-        latency max                    110.0 us
-        jitter, deviation                8.2 us
-        jitter, successive              13.3 us
-        server CPU per query            5300 ns
-          user                          1000 ns
-          system                        4300 ns
-    "#]],
+            server                  127.0.0.1:53
+            mode                     closed loop
+            outstanding                      100 queries
+            questions                          3
+            source ports                      16
+            duration                           2 s
+            sent                            1000 queries
+            answered                         900 queries
+            lost                             100 queries (10%)
+            wrong rcode                       20 answers
+            truncated                          0 answers
+            malformed                          0 packets
+            unexpected                         0 packets
+            socket errors                      0
+              NOERROR                        880 answers
+              REFUSED                         20 answers
+            throughput                       500 queries/s
+            latency min                     90.0 us
+            latency mean                   100.0 us
+            latency p50                    100.0 us
+            latency p90                    110.0 us
+            latency p99                    110.0 us
+            latency p99.9                  110.0 us
+            latency p99.99                 110.0 us
+            latency max                    110.0 us
+            jitter, deviation                8.2 us
+            jitter, successive              13.3 us
+            server CPU per query            5300 ns
+              user                          1000 ns
+              system                        4300 ns
+            generator busy                  40.0 % of the time
+            warning: neither server (CPU 0.2%) nor generator (busy 40%) full: raise --outstanding
+        "#]],
     );
 }
 
@@ -139,6 +165,13 @@ fn an_open_loop_that_was_late_warns() {
           "sent_late_over_1ms_percent": 10.0,
           "sent_late_us_p99": 2000.9,
           "sent_late_us_max": 2000.9,
+          "generator_cpu_percent": 98.0,
+          "generator_busy_percent": 40.0,
+          "generator_involuntary_switches": 3,
+          "generator_waited_for_cpu_ms": 1.5,
+          "stolen_cpu_ms": 0.0,
+          "dropped_by_generator": 0,
+          "timeline": [],
           "warnings": [
             "generator too slow: 10% sent over 1 ms late (p99 2000.9 us, max 2000.9 us)"
           ]
@@ -176,6 +209,7 @@ fn nothing_answered_is_a_plain_report() {
             throughput                         0 queries/s
             sent late p99                    0.0 us
             sent late max                    0.0 us
+            generator busy                  40.0 % of the time
             warning: 127.0.0.1:53 answered nothing
             warning: 3 socket errors, the last: connection refused
             warning: generator too slow: 990 queries never sent

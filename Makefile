@@ -9,7 +9,10 @@ CARGO ?= cargo
 BUILD_NEEDS := protoc:protobuf-compiler \
 	/usr/include/google/protobuf/descriptor.proto:libprotobuf-dev git:git cc:build-essential
 TEST_NEEDS  := $(BUILD_NEEDS) etcd:etcd-server etcdctl:etcd-client dig:bind9-dnsutils \
-	update-ca-certificates:ca-certificates
+	update-ca-certificates:ca-certificates valgrind:valgrind
+# The servers that ContainerDNS is measured beside; perf counts system calls.
+BENCH_NEEDS := $(BUILD_NEEDS) etcd:etcd-server knotd:knot nsd:nsd named:bind9 unbound:unbound \
+	dnsmasq:dnsmasq-base setpriv:util-linux taskset:util-linux perf:linux-perf
 
 # $(call need,LIST): installs the packages of LIST whose command or file is missing. Debian's etcd-server
 # starts a service when it is installed: a policy-rc.d that says 101 keeps it from doing so, and is
@@ -40,7 +43,7 @@ define need
 	fi
 endef
 
-.PHONY: run test check fmt deny needs-build needs-test
+.PHONY: run test bench check fmt deny needs-build needs-test needs-bench
 
 # Builds, and starts a server over its own store, with sample records: nothing else is needed.
 run: needs-build
@@ -51,6 +54,13 @@ run: needs-build
 test: needs-test check
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
+
+# ContainerDNS beside other DNS servers on one core of this machine, in about ten minutes:
+# docs/performance.md. BENCH has its options: `make bench BENCH=--quick`. The program that starts all
+# is not what is measured, so it is not worth a release build.
+bench: needs-bench
+	$(CARGO) build --release --locked -p containerdns -p containerdns-loadtest
+	$(CARGO) bench --profile dev --locked -p containerdns-loadtest --bench peers -- $(BENCH)
 
 # Format and lints.
 check: needs-build
@@ -71,3 +81,6 @@ needs-build:
 
 needs-test:
 	$(call need,$(TEST_NEEDS))
+
+needs-bench:
+	$(call need,$(BENCH_NEEDS))

@@ -76,6 +76,12 @@ pub struct Decision<'t> {
 }
 
 impl<'t> Decision<'t> {
+    /// Whether no alias leads to the end.
+    #[inline]
+    pub fn is_direct(&self) -> bool {
+        self.aliases.is_empty()
+    }
+
     /// The CNAME RRsets from the question's name on, one record each.
     pub fn aliases(&self) -> impl Iterator<Item = RRsetView<'t>> {
         let nodes = self.aliases.iter();
@@ -85,6 +91,7 @@ impl<'t> Decision<'t> {
 
 /// Decides on `qtype` at `name` for a client of `view`. `scratch` is used for wildcard and target
 /// names.
+#[inline]
 pub fn decide<'t>(
     tables: &'t Tables,
     view: Option<ViewId>,
@@ -139,6 +146,7 @@ fn target_of(alias: RRsetView<'_>) -> &[u8] {
 }
 
 /// What there is at `name`, CNAMEs not followed.
+#[inline]
 fn find<'t>(
     tables: &'t Tables,
     view: Option<ViewId>,
@@ -153,7 +161,23 @@ fn find<'t>(
     }
 }
 
+#[inline]
 fn at_node<'t>(tables: &'t Tables, node: &'t Node, qtype: u16) -> Found<'t> {
+    match (node.kind, node.rrset(qtype)) {
+        (Kind::Inside, Some(rrset)) => Found::RRset(rrset),
+        (_, rrset) => at_node_otherwise(tables, node, qtype, rrset),
+    }
+}
+
+/// What there is at a node that is no plain name with records of the type; `rrset` are those that
+/// are there.
+#[inline(never)]
+fn at_node_otherwise<'t>(
+    tables: &'t Tables,
+    node: &'t Node,
+    qtype: u16,
+    rrset: Option<RRsetView<'t>>,
+) -> Found<'t> {
     match (node.kind, qtype) {
         (Kind::Cut, rtype::DS) => {}
         (Kind::Cut, _) => return Found::Referral(node),
@@ -165,7 +189,7 @@ fn at_node<'t>(tables: &'t Tables, node: &'t Node, qtype: u16) -> Found<'t> {
         }
         _ => {}
     }
-    if let Some(rrset) = node.rrset(qtype) {
+    if let Some(rrset) = rrset {
         return Found::RRset(rrset);
     }
     if qtype == rtype::ANY {
@@ -197,6 +221,7 @@ fn any<'t>(tables: &'t Tables, node: &'t Node) -> Found<'t> {
     }
 }
 
+#[inline(never)]
 fn without_node<'t>(
     tables: &'t Tables,
     name: &LowerName,

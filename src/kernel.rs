@@ -135,7 +135,7 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    /// On these, none of which may be closed before this is dropped.
+    /// On these, none of which may be closed while this is waited on.
     pub fn new(descriptors: impl Iterator<Item = RawFd>) -> Sleep {
         let descriptors = descriptors.map(|fd| libc::pollfd {
             fd,
@@ -273,9 +273,13 @@ pub fn probe_io_uring() -> io::Result<()> {
 /// slowly, where they take all of a CPU.
 const GIVES_WAY_NICE: libc::c_int = 10;
 
-/// Has the calling thread give way to others that want its CPU.
+/// Has the calling thread give way to others that want its CPU, if it does not already.
 pub fn give_way() -> io::Result<()> {
     // SAFETY: takes no pointers; 0 is the calling thread.
+    if unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) } >= GIVES_WAY_NICE {
+        return Ok(());
+    }
+    // SAFETY: as above.
     checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, GIVES_WAY_NICE) })?;
     Ok(())
 }

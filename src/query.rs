@@ -95,6 +95,7 @@ pub fn read_name(message: &[u8], name: &mut LowerName) -> Option<usize> {
 }
 
 /// Parses a message whose question's name [`read_name`] has read, `name_len` being what it gave.
+#[inline]
 pub fn parse(message: &[u8], name_len: Option<usize>) -> Message<'_> {
     let Some(header) = message.first_chunk::<HEADER_LEN>() else {
         return Message::Silence;
@@ -102,9 +103,19 @@ pub fn parse(message: &[u8], name_len: Option<usize>) -> Message<'_> {
     if header[2] & FLAG_RESPONSE != 0 {
         return Message::Silence;
     }
-    if let Some(sections) = usual_sections(message, header, name_len) {
-        return sections.into_message();
+    match usual_query(message, header, name_len) {
+        Some(query) => Message::Query(query),
+        None => parse_unusual(message, header, name_len),
     }
+}
+
+/// A message that is not like nearly all.
+#[inline(never)]
+fn parse_unusual<'m>(
+    message: &'m [u8],
+    header: &[u8; HEADER_LEN],
+    name_len: Option<usize>,
+) -> Message<'m> {
     let opcode = header[2] >> 3 & 0x0f;
     let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let counts = Counts {
@@ -166,7 +177,7 @@ impl<'m> Sections<'m> {
             return reject(Rcode::BadVers);
         }
         match (self.question, self.edns) {
-            (Some((rtype::OPT | rtype::TKEY | rtype::TSIG | 0, _)), _) => reject(Rcode::FormErr),
+            (Some((qtype, _)), _) if is_no_question(qtype) => reject(Rcode::FormErr),
             (Some((qtype, qclass)), edns) => Message::Query(Query {
                 qtype,
                 qclass,
@@ -179,14 +190,20 @@ impl<'m> Sections<'m> {
     }
 }
 
-/// The sections of nearly all queries, which [`parse_sections`] would find, too: one question, and
-/// after it nothing, or an OPT record of version 0 without options.
+/// Types of records that belong to a message, not to a name; nothing can be asked of them.
 #[inline]
-fn usual_sections<'m>(
+fn is_no_question(qtype: u16) -> bool {
+    matches!(qtype, rtype::OPT | rtype::TKEY | rtype::TSIG | 0)
+}
+
+/// Nearly all queries, as [`parse_sections`] would find them, too: one question, and after it
+/// nothing, or an OPT record of version 0 without options.
+#[inline]
+fn usual_query<'m>(
     message: &[u8],
     header: &[u8; HEADER_LEN],
     name_len: Option<usize>,
-) -> Option<Sections<'m>> {
+) -> Option<Query<'m>> {
     let [_, _, flags, _, 0, 1, 0, 0, 0, 0, 0, additional] = *header else {
         return None;
     };
@@ -207,11 +224,15 @@ fn usual_sections<'m>(
         }),
         _ => return None,
     };
-    Some(Sections {
-        question: Some((u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1]))),
+    let qtype = u16::from_be_bytes([t0, t1]);
+    if is_no_question(qtype) {
+        return None;
+    }
+    Some(Query {
+        qtype,
+        qclass: u16::from_be_bytes([c0, c1]),
         question_end,
         edns,
-        bad_version: false,
     })
 }
 

@@ -74,9 +74,21 @@ struct Verdict {
     truncated: bool,
 }
 
+impl Verdict {
+    /// Of an answer whose records were written, or did not fit.
+    fn records(put: Result<(), Full>) -> Verdict {
+        Verdict {
+            rcode: Rcode::NoError,
+            authoritative: true,
+            truncated: put.is_err(),
+        }
+    }
+}
+
 impl<'o> Writer<'o> {
     /// Starts the response to `query`, whose question ends at `question_end`: the message may take
     /// `limit` octets of `out`, of which `opt` is kept free.
+    #[inline]
     pub fn new(
         query: &[u8],
         question_end: usize,
@@ -102,23 +114,17 @@ impl<'o> Writer<'o> {
 
     /// Writes a response without records.
     pub fn finish_empty(mut self, rcode: Rcode, opt: Option<&Opt<'_>>) -> Finished {
-        self.finish(
-            Verdict {
-                rcode,
-                authoritative: false,
-                truncated: false,
-            },
-            opt,
-        )
+        let verdict = Verdict {
+            rcode,
+            authoritative: false,
+            truncated: false,
+        };
+        self.finish(verdict, opt)
     }
 
     /// Writes a TXT record of class CHAOS, or none.
     pub fn finish_chaos(mut self, text: Option<&[u8]>, opt: Option<&Opt<'_>>) -> Finished {
-        let mut verdict = Verdict {
-            rcode: Rcode::NoError,
-            authoritative: true,
-            truncated: false,
-        };
+        let mut verdict = Verdict::records(Ok(()));
         if let Some(text) = text {
             let text = &text[..text.len().min(255)];
             let length = text.len() as u8;
@@ -136,6 +142,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Writes the records of `decision`.
+    #[inline]
     pub fn finish_decision(
         mut self,
         tables: &Tables,
@@ -144,30 +151,37 @@ impl<'o> Writer<'o> {
         spread: &mut Spread,
         opt: Option<&Opt<'_>>,
     ) -> Finished {
-        let mut verdict = Verdict {
-            rcode: match decision.end {
-                Found::NxDomain(_) => Rcode::NxDomain,
-                _ => Rcode::NoError,
-            },
-            authoritative: true,
-            truncated: false,
-        };
         // Whatever it is, clients of another view may be answered otherwise.
         self.scope_bits = client.scopes.map_or(0, |scopes| scopes.view);
+        let put = match decision.end {
+            Found::RRset(rrset) if decision.is_direct() && !rrset.has_names() => {
+                let (near, choice) = self.choose(rrset, client, spread);
+                self.copy_records(near, choice)
+            }
+            _ => return self.finish_with_names(tables, decision, client, spread, opt),
+        };
+        self.finish(Verdict::records(put), opt)
+    }
+
+    /// Writes the records of a decision that has aliases, or whose records hold names, or that has
+    /// none.
+    #[inline(never)]
+    fn finish_with_names(
+        mut self,
+        tables: &Tables,
+        decision: &Decision<'_>,
+        client: &Client,
+        spread: &mut Spread,
+        opt: Option<&Opt<'_>>,
+    ) -> Finished {
         let owner = match self.put_aliases(decision) {
             Ok(owner) => owner,
-            Err(Full) => {
-                verdict.truncated = true;
-                return self.finish(verdict, opt);
-            }
+            full => return self.finish(Verdict::records(full.map(|_| ())), opt),
         };
+        let mut authoritative = true;
         let put = match decision.end {
             Found::RRset(rrset) => {
-                let near = choice::nearest(rrset, client);
-                if let Some(scopes) = &client.scopes {
-                    self.scope_bits = choice::scope_bits(rrset, near, scopes);
-                }
-                let choice = choice::choose(near, client, spread);
+                let (near, choice) = self.choose(rrset, client, spread);
                 let put = self.put_rrset(Section::Answer, Owner::At(owner), near, choice);
                 if put.is_ok() && self.targets_len > 0 {
                     self.put_target_addresses(tables, client, spread);
@@ -180,13 +194,32 @@ impl<'o> Writer<'o> {
                 self.put_zone_soa(tables, zone, Section::Authority)
             }
             Found::Referral(cut) => {
-                verdict.authoritative = self.counts[Section::Answer as usize] > 0;
+                authoritative = self.counts[Section::Answer as usize] > 0;
                 self.put_referral(tables, cut, client, spread)
             }
             Found::Alias(_) | Found::Outside => Ok(()),
         };
-        verdict.truncated = put.is_err();
+        let mut verdict = Verdict::records(put);
+        verdict.authoritative = authoritative;
+        if matches!(decision.end, Found::NxDomain(_)) {
+            verdict.rcode = Rcode::NxDomain;
+        }
         self.finish(verdict, opt)
+    }
+
+    /// Which records of an RRset the client gets, out of those near to it.
+    #[inline]
+    fn choose<'t>(
+        &mut self,
+        rrset: RRsetView<'t>,
+        client: &Client,
+        spread: &mut Spread,
+    ) -> (RRsetView<'t>, Choice) {
+        let near = choice::nearest(rrset, client);
+        if let Some(scopes) = &client.scopes {
+            self.scope_bits = choice::scope_bits(rrset, near, scopes);
+        }
+        (near, choice::choose(near, client, spread))
     }
 
     /// The record of an address that is nowhere stored: its name says it.
@@ -288,50 +321,43 @@ impl<'o> Writer<'o> {
         rrset: RRsetView<'_>,
         choice: Choice,
     ) -> Result<(), Full> {
-        let as_made = rrset.compressible_offset().is_none() && rrset.target_offset().is_none();
-        match owner {
-            Owner::At(at) if usize::from(at) == HEADER_LEN && as_made => {
-                self.copy_records(rrset, choice)?;
-            }
-            _ => {
-                let targets_len = self.targets_len;
-                let records = rrset.records_from(choice.start).take(choice.count);
-                let put = self.whole(|writer| writer.put_records(owner, rrset, records));
-                if put.is_err() {
-                    self.targets_len = targets_len;
-                    return put;
-                }
-            }
+        let targets_len = self.targets_len;
+        let records = rrset.records_from(choice.start).take(choice.count);
+        let put = self.whole(|writer| writer.put_records(owner, rrset, records));
+        if put.is_err() {
+            self.targets_len = targets_len;
+            return put;
         }
         self.counts[section as usize] += choice.count as u16;
         Ok(())
     }
 
-    /// The hit path: ready-made records as they are, from the chosen one on.
+    /// The hit path: ready-made records of the name asked as they are, from the chosen one on.
+    #[inline]
     fn copy_records(&mut self, rrset: RRsetView<'_>, choice: Choice) -> Result<(), Full> {
         if choice.count < usize::from(rrset.count) || rrset.record_len == 0 {
-            return self.whole(|writer| {
-                let mut records = rrset.records_from(choice.start).take(choice.count);
-                records.try_for_each(|record| writer.put(record))
-            });
-        }
-        let end = self.at + rrset.wire.len();
-        if end > self.limit {
-            return Err(Full);
-        }
-        if choice.start == 0 {
-            self.out[self.at..end].copy_from_slice(rrset.wire);
+            self.copy_some_records(rrset, choice)?;
+        } else {
+            let end = self.at + rrset.wire.len();
+            if end > self.limit {
+                return Err(Full);
+            }
+            let first = choice.start * usize::from(rrset.record_len);
+            let (last, first) = rrset.wire.split_at(first);
+            let out = &mut self.out[self.at..end];
+            out[..first.len()].copy_from_slice(first);
+            out[first.len()..].copy_from_slice(last);
             self.at = end;
-            return Ok(());
         }
-        let (last, first) = rrset
-            .wire
-            .split_at(choice.start * usize::from(rrset.record_len));
-        let out = &mut self.out[self.at..end];
-        out[..first.len()].copy_from_slice(first);
-        out[first.len()..].copy_from_slice(last);
-        self.at = end;
+        self.counts[Section::Answer as usize] += choice.count as u16;
         Ok(())
+    }
+
+    fn copy_some_records(&mut self, rrset: RRsetView<'_>, choice: Choice) -> Result<(), Full> {
+        self.whole(|writer| {
+            let mut records = rrset.records_from(choice.start).take(choice.count);
+            records.try_for_each(|record| writer.put(record))
+        })
     }
 
     fn put_records<'r>(
@@ -429,6 +455,7 @@ impl<'o> Writer<'o> {
         })
     }
 
+    #[inline]
     fn finish(&mut self, verdict: Verdict, opt: Option<&Opt<'_>>) -> Finished {
         let flags = (u8::from(verdict.authoritative) * FLAG_AUTHORITATIVE)
             | (u8::from(verdict.truncated) * FLAG_TRUNCATED);

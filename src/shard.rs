@@ -136,8 +136,8 @@ pub enum ShardError {
         /// What glommio said.
         reason: String,
     },
-    /// epoll or an eventfd failed.
-    #[error("epoll failed: {source}")]
+    /// epoll, ppoll or an eventfd failed.
+    #[error("waiting for work failed: {source}")]
     Epoll {
         /// The kernel's reason.
         source: io::Error,

@@ -313,6 +313,7 @@ impl Sync {
             self.watch = Some(watching::start(&self.store, self.routes.listed(), from));
             self.watch_started = Instant::now();
         }
+        tidy::after_list(self.status.lists.load(Relaxed));
         self.status.add(&self.status.lists, 1);
         self.publish();
         self.become_ready("list");
@@ -426,7 +427,6 @@ impl Sync {
         let (revision, changes) = (self.revision as u64, Box::new([Change::Ready]));
         self.fan_out.send(Delta { revision, changes });
         self.status.ready.store(1, Relaxed);
-        tidy::start();
         let counts = self.model.counts();
         let took_ms = process_ms();
         info!(

@@ -1,7 +1,7 @@
 //! DNS over TCP (RFC 7766) on a shard: accepts within the limits and gives each connection a task
 //! on the shard's executor.
 //!
-//! Readiness comes from the shard's own epoll, which the loop sleeps in anyway, not from the
+//! Readiness comes from the shard's own epoll, which the loop sleeps on anyway, not from the
 //! executor's io_uring: a connection then costs nothing while it rests, needs no pass through the
 //! reactor, and owns no buffer until octets come. The loop gives turns to a few connections between
 //! two batches of datagrams; deadlines are swept every [`SWEEP_INTERVAL`]. No TLS and no

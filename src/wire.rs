@@ -55,6 +55,8 @@ impl LowerName {
     /// Reads the uncompressed name at the start of `bytes`; returns its length there, or none when
     /// it is cut off, over-long or holds anything but plain labels.
     pub fn read(&mut self, bytes: &[u8]) -> Option<usize> {
+        // What is longer than a name may be is cut off, too.
+        let bytes = &bytes[..bytes.len().min(NAME_LEN_MAX)];
         let mut at = 0;
         let mut labels = 0;
         loop {
@@ -67,9 +69,6 @@ impl LowerName {
             }
             at += length + 1;
             labels += 1;
-            if at >= NAME_LEN_MAX {
-                return None;
-            }
         }
         let length = at + 1;
         self.set(&bytes[..length], labels);

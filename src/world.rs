@@ -225,34 +225,38 @@ impl World {
         &self.tables
     }
 
+    #[inline]
     fn answer(&mut self, place: usize, asked: &Asked<'_>, out: &mut [u8]) -> Option<Finished> {
         match query::parse(asked.message, self.questions[place].name_len) {
             Message::Query(query) => Some(self.answer_query(place, asked, &query, out)),
-            Message::Silence => None,
+            other => self.answer_other(asked, other, out),
+        }
+    }
+
+    /// What becomes of a message that is no query with a question.
+    #[inline(never)]
+    fn answer_other(
+        &self,
+        asked: &Asked<'_>,
+        message: Message<'_>,
+        out: &mut [u8],
+    ) -> Option<Finished> {
+        let (rcode, question_end, edns) = match message {
+            Message::Silence | Message::Query(_) => return None,
             Message::Reject {
                 rcode,
                 question_end,
                 edns,
-            } => {
-                let reply = Reply {
-                    question_end,
-                    edns: edns.as_ref(),
-                    subnet: None,
-                    error: None,
-                };
-                Some(self.empty(asked, &reply, rcode, out))
-            }
-            Message::CookieOnly(edns) => {
-                let reply = Reply {
-                    question_end: HEADER_LEN,
-                    edns: Some(&edns),
-                    subnet: None,
-                    error: None,
-                };
-                let rcode = self.judge_cookie(asked, &edns);
-                Some(self.empty(asked, &reply, rcode, out))
-            }
-        }
+            } => (rcode, question_end, edns),
+            Message::CookieOnly(edns) => (self.judge_cookie(asked, &edns), HEADER_LEN, Some(edns)),
+        };
+        let reply = Reply {
+            question_end,
+            edns: edns.as_ref(),
+            subnet: None,
+            error: None,
+        };
+        Some(self.empty(asked, &reply, rcode, out))
     }
 
     /// The answer to who only asks whether its cookie is good (RFC 7873 section 5.4).
@@ -271,6 +275,7 @@ impl World {
         }
     }
 
+    #[inline]
     fn answer_query(
         &mut self,
         place: usize,
@@ -300,7 +305,7 @@ impl World {
         let client = clients.behind(asked.client, reply.subnet.as_ref());
         let (tables, scratch) = (&self.tables, &mut self.scratch);
         let decision = answer::decide(tables, client.view, name, query.qtype, scratch);
-        if matches!(decision.end, Found::Outside) && decision.aliases().next().is_none() {
+        if matches!(decision.end, Found::Outside) && decision.is_direct() {
             reply.error = Some(ExtendedError::NotAuthoritative);
             return self.empty(asked, &reply, Rcode::Refused, out);
         }
@@ -352,6 +357,7 @@ impl World {
         }
     }
 
+    #[inline(never)]
     fn empty(
         &self,
         asked: &Asked<'_>,

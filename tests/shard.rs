@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::{Arc, Once};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use containerdns::counters::{ShardCounters, process_ms};
 use containerdns::delta::{Change, Delta};
@@ -17,9 +17,14 @@ use tokio::sync::mpsc;
 
 /// As the first octet behind the header: panic.
 const PANIC: u8 = 0xee;
+/// As the first octet behind the header: panic when looking ahead, and when answering.
+const PANIC_AHEAD: u8 = 0xef;
 /// As the first octet behind the header: answer with the 60,000 octets.
 const LARGE: u8 = 0xdd;
 const LARGE_BYTES: usize = 60_000;
+
+/// As the first octet behind the header: answer with the clock, in four octets behind it.
+const CLOCK: u8 = 0xcc;
 
 /// Gives every query back as its own response, but for the ones above.
 struct Tester {
@@ -27,18 +32,28 @@ struct Tester {
 }
 
 impl Responder for Tester {
+    fn look_ahead<'m>(&mut self, mut messages: impl Iterator<Item = &'m [u8]>) {
+        assert!(
+            messages.all(|query| query.get(12) != Some(&PANIC_AHEAD)),
+            "asked to"
+        );
+    }
+
     fn respond(&mut self, asked: &Asked<'_>, response: &mut [u8]) -> usize {
         let query = asked.message;
         match query.get(12) {
-            Some(&PANIC) => panic!("asked to"),
+            Some(&(PANIC | PANIC_AHEAD)) => panic!("asked to"),
             Some(&LARGE) => {
                 response[..LARGE_BYTES].fill(LARGE);
                 response[..2].copy_from_slice(&query[..2]);
                 LARGE_BYTES
             }
-            _ => {
+            first => {
                 response[..query.len()].copy_from_slice(query);
                 response[2] |= 0x80;
+                if first == Some(&CLOCK) {
+                    response[12..16].copy_from_slice(&asked.now_s.to_be_bytes());
+                }
                 query.len()
             }
         }
@@ -226,6 +241,53 @@ fn a_panic_costs_one_query_servfail() {
     assert_eq!(read_message(&mut stream), servfail);
     check_alive(&mut stream);
     assert_eq!(shards.sum(|counters| counters.panics.get()), 2);
+}
+
+#[test]
+fn a_panic_while_looking_ahead_costs_the_query_it_came_from() {
+    let shards = Shards::start(&["127.0.0.1:0"], |_| ());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(shards.addresses[0]).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    for id in 0..100 {
+        let first = if id % 10 == 0 { PANIC_AHEAD } else { 0 };
+        socket.send(&query(id, first)).unwrap();
+    }
+    let mut rcodes = [None; 100];
+    for _ in 0..100 {
+        let mut response = [0; 64];
+        socket.recv(&mut response).expect("an answer");
+        rcodes[usize::from(response[1])] = Some(response[3]);
+    }
+    let servfail = |id: usize| Some(if id.is_multiple_of(10) { 2 } else { 0 });
+    assert!((0..100).all(|id| rcodes[id] == servfail(id)), "{rcodes:?}");
+    assert_eq!(shards.sum(|counters| counters.panics.get()), 10);
+}
+
+/// A shard's clock once stood still from its start on.
+#[test]
+fn the_clock_that_cookies_carry_goes_on() {
+    let shards = Shards::start(&["127.0.0.1:0"], |_| ());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut stream = shards.connect();
+    let mut clocks = || {
+        let udp = ask_udp(&socket, shards.addresses[0], &query(1, CLOCK)).0;
+        stream.write_all(&framed(&query(1, CLOCK))).unwrap();
+        [udp, read_message(&mut stream)]
+            .map(|message| u32::from_be_bytes(message[12..16].try_into().unwrap()))
+    };
+    for _ in 0..2 {
+        let now_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs() as u32;
+        for clock_s in clocks() {
+            assert!(clock_s.abs_diff(now_s) <= 1, "{clock_s} at {now_s}");
+        }
+        std::thread::sleep(Duration::from_millis(2_500));
+    }
 }
 
 #[test]

@@ -13,6 +13,10 @@ use containerdns::index::AHEAD_MAX;
 use containerdns::table::rtype;
 use large_world::{RESPONSE_BYTES, numbered, query, respond, world};
 
+/// The server's, which decides how nodes lie beside each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: &[usize] = &[1, 1_000, 50_000, 1_000_000];
 /// Messages asked in turn: many more than the caches hold of the index.
 const MESSAGES: usize = 200_000;

@@ -13,7 +13,7 @@ use super::clients;
 use super::reader::Section;
 use super::values::{
     endpoint, file, identity, integer, key_prefix, listen_address, name, one_of, parse_name, path,
-    path_to_write, reverse, seconds, secret, text, user,
+    path_to_write, reverse, seconds, secret, text, user, zone,
 };
 use super::views;
 use super::{Answer, Config, Core, Etcd, Listen, Login, Prefix, Soa, Store, StoreKind, Tcp, Tls};
@@ -56,7 +56,7 @@ const FORMATS: &[(&str, Format)] = &[
 /// The whole file.
 pub(super) fn config(root: Section<'_>, cpus: &[usize]) -> Config {
     let zones = root
-        .list("zones", 0..=NAMES_MAX, name)
+        .list("zones", 0..=NAMES_MAX, zone)
         .unwrap_or_else(|| vec![known("cluster.local."), known("containerdns.local.")]);
     let reverse_of = |prefixes: Vec<Vec<Name>>| {
         let mut names: Vec<Name> = prefixes.into_iter().flatten().collect();

@@ -96,6 +96,15 @@ pub(super) fn parse_name(text: &str) -> Result<Name, String> {
     }
 }
 
+/// The name of a zone: an apex stands for itself, never for names like it.
+pub(super) fn zone(value: &DeValue<'_>) -> Result<Name, String> {
+    let zone = name(value)?;
+    match text(value)?.starts_with("*.") {
+        true => Err("is a wildcard; write the zone that it lies in".to_owned()),
+        false => Ok(zone),
+    }
+}
+
 /// An address prefix, as the reverse zones that cover it.
 pub(super) fn reverse(value: &DeValue<'_>) -> Result<Vec<Name>, String> {
     reverse_zones(text(value)?)

@@ -39,7 +39,8 @@ pub struct Datagrams {
     received: Box<[libc::mmsghdr]>,
     response_vectors: Box<[libc::iovec]>,
     outgoing: Box<[libc::mmsghdr]>,
-    outgoing_count: usize,
+    /// Octets of each slot's response; 0: none.
+    response_lengths: Box<[usize]>,
 }
 
 /// One received query with the room for its response.
@@ -70,14 +71,14 @@ impl Datagrams {
             received: vec![header; batch].into(),
             response_vectors: vec![vector; batch].into(),
             outgoing: vec![header; batch].into(),
-            outgoing_count: 0,
+            response_lengths: vec![0; batch].into(),
         }
     }
 
     /// Receives what is there, without waiting; 0 when nothing is. `with_destination`: the socket
     /// has [`receive_destination`] set.
     pub fn receive(&mut self, socket: &impl AsRawFd, with_destination: bool) -> io::Result<usize> {
-        self.outgoing_count = 0;
+        self.response_lengths.fill(0);
         self.point_at_buffers(with_destination);
         // SAFETY: every header of `received` points at a name, vector, control and query buffer
         // of its own slot with the sizes stated; all are owned by `self` and outlive the call.
@@ -146,36 +147,54 @@ impl Datagrams {
         })
     }
 
-    /// Has slot `index`'s response of `length` octets sent by the next [`Datagrams::send`]. Once
-    /// for each slot at most.
+    /// Has slot `index`'s response of `length` octets, more than 0, sent by the next
+    /// [`Datagrams::send`].
     #[inline]
     pub fn enqueue(&mut self, index: usize, length: usize) {
-        let start = index * self.response_stride;
-        let response = &mut self.responses[start..start + length];
-        let vector = &mut self.response_vectors[index];
-        vector.iov_base = response.as_mut_ptr().cast();
-        vector.iov_len = length;
-        let received = &self.received[index].msg_hdr;
-        let control_length = self.controls[index].answer_from(received.msg_controllen);
-        let header = &mut self.outgoing[self.outgoing_count].msg_hdr;
-        header.msg_name = self.clients[index].0.as_mut_ptr().cast();
-        header.msg_namelen = received.msg_namelen;
-        header.msg_iov = vector;
-        header.msg_iovlen = 1;
-        header.msg_control = match control_length {
-            0 => ptr::null_mut(),
-            _ => self.controls[index].0.as_mut_ptr().cast(),
-        };
-        header.msg_controllen = control_length;
-        header.msg_flags = 0;
-        self.outgoing_count += 1;
+        self.response_lengths[index] = length;
+    }
+
+    /// A header for each response to send, whose pointers come from today's borrow, too; how many.
+    fn point_at_responses(&mut self) -> usize {
+        let responses = self.responses.chunks_exact_mut(self.response_stride);
+        let slots = self
+            .received
+            .iter()
+            .zip(&self.response_lengths)
+            .zip(responses);
+        let peers = self.clients.iter_mut().zip(&mut self.controls);
+        let answered = slots
+            .zip(peers)
+            .filter(|(((_, length), _), _)| **length > 0);
+        let headers = self.outgoing.iter_mut().zip(&mut self.response_vectors);
+        let mut count = 0;
+        for ((header, vector), (((query, length), response), (client, control))) in
+            headers.zip(answered)
+        {
+            vector.iov_base = response.as_mut_ptr().cast();
+            vector.iov_len = *length;
+            let control_length = control.answer_from(query.msg_hdr.msg_controllen);
+            let header = &mut header.msg_hdr;
+            header.msg_name = client.0.as_mut_ptr().cast();
+            header.msg_namelen = query.msg_hdr.msg_namelen;
+            header.msg_iov = vector;
+            header.msg_iovlen = 1;
+            header.msg_control = match control_length {
+                0 => ptr::null_mut(),
+                _ => control.0.as_mut_ptr().cast(),
+            };
+            header.msg_controllen = control_length;
+            header.msg_flags = 0;
+            count += 1;
+        }
+        count
     }
 
     /// Sends the responses of this batch. Each system call either sends at least one datagram or
     /// gives up at least one, so there are no more calls than datagrams; a full send buffer drops
     /// the rest, since waiting would stall every other client.
     pub fn send(&mut self, socket: &impl AsRawFd) -> Sent {
-        let total = std::mem::take(&mut self.outgoing_count);
+        let total = self.point_at_responses();
         let mut sent = Sent {
             accepted: 0,
             refused: 0,
@@ -198,7 +217,7 @@ impl Datagrams {
 
 fn send_some(socket: RawFd, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: `enqueue` pointed every header at live buffers of its slot, owned by the same
+    // SAFETY: `point_at_responses` pointed every header at live buffers of its slot, owned by the same
     // `Datagrams`, which is borrowed mutably for the length of the call.
     let count = unsafe {
         libc::sendmmsg(

@@ -236,6 +236,9 @@ impl<R: Responder> Turns<R> {
             waited.map_err(|source| ShardError::Epoll { source })?;
         }
         let now = Instant::now();
+        self.polled_at = now;
+        self.now_s = wall_clock_s();
+        self.tcp.set_clock(self.now_s);
         for event in &self.events {
             match Token::decode(event.token) {
                 Token::Listener(index) => self.tcp.accept(index, &self.epoll, now),

@@ -1,4 +1,4 @@
-//! Wakes a shard that sleeps in epoll, and costs next to nothing when it does not sleep.
+//! Wakes a shard that sleeps, and costs next to nothing when it does not sleep.
 //!
 //! No wake-up is lost: the shard says that it will sleep and then looks at its work once more; the
 //! other thread adds work and then looks whether the shard sleeps. Sequentially consistent fences

@@ -111,6 +111,12 @@ impl<'t> RRsetView<'t> {
         self.records().skip(start).chain(self.records().take(start))
     }
 
+    /// Whether its RDATA holds a name that matters when it is written.
+    #[inline]
+    pub fn has_names(self) -> bool {
+        self.compressible_offset().is_some() || self.target_offset().is_some()
+    }
+
     /// Where the RDATA of this type holds the name of a host that has addresses, if it does.
     pub fn target_offset(self) -> Option<usize> {
         match self.rtype {

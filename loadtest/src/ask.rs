@@ -41,15 +41,14 @@ pub(crate) struct AskArguments {
     /// With --rate or --outstanding they have that pace, round and round in the recorded order.
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     replay: Option<PathBuf>,
-    /// Port to which the queries of a capture were sent.
+    /// Port to which the queries of a capture were sent; 53 unless given.
     #[arg(
         long,
         value_name = "PORT",
-        default_value_t = 53,
         requires = "replay",
         conflicts_with = "names"
     )]
-    replay_port: u16,
+    replay_port: Option<u16>,
     /// So many times as fast as recorded.
     #[arg(long, value_name = "X", default_value_t = 1.0, requires = "replay",
           conflicts_with_all = ["names", "rate", "outstanding"], value_parser = parse_speed)]
@@ -201,6 +200,7 @@ fn parse_part(text: &str) -> Result<Part, String> {
         });
     };
     match weight.parse() {
+        _ if path.is_empty() => Err(format!("no file after the weight {weight}")),
         Ok(weight @ 1..=1_000_000) => Ok(Part {
             weight: Some(weight),
             path: path.into(),
@@ -242,6 +242,7 @@ mod tests {
         assert_eq!(parse_part("=x"), part(None, "=x"));
         let error = |text| parse_part(text).expect_err("refused");
         assert_eq!(error("0=x"), "weight 0: must be 1 to 1000000");
+        assert_eq!(error("5="), "no file after the weight 5");
         assert_eq!(
             error("99999999999=x"),
             "weight 99999999999: must be 1 to 1000000"

@@ -185,7 +185,7 @@ impl Reader {
         match packet.transport {
             Some(TransportSlice::Udp(udp)) if udp.destination_port() == self.port => {
                 match usize::from(udp.length()) == udp.slice().len() {
-                    true => self.recording.add(udp.payload(), Some(self.time_ns)),
+                    true => self.recording.add(udp.payload(), Ok(self.time_ns)),
                     false => skipped.skipped_cut += 1,
                 }
             }

@@ -1,7 +1,7 @@
 //! Measures a DNS server: how many queries a second, how fast, how evenly, how many right.
 //!
 //! Arguments are read here, files opened, reports printed, the exit code chosen: 0 for a run,
-//! 1 when nothing was answered or the system failed, 2 for bad usage. The figures come from `run`.
+//! 1 when nothing was answered, no rate was good or something failed, 2 for bad usage. The figures come from `run`.
 //!
 //! It shares no code with the server it measures, so that a mistake made twice cannot hide itself.
 
@@ -44,6 +44,7 @@ mod verify;
 mod wire;
 mod zone;
 
+use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -52,12 +53,6 @@ use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::session::End;
-
-/// Where a text goes.
-enum Stream {
-    Out,
-    Error,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -69,10 +64,7 @@ fn main() -> ExitCode {
         }),
         (None, Some(load)) => {
             let (ask, ramp, shown) = (&arguments.ask, &arguments.ramp, &arguments.show);
-            session::run(&load, ask, ramp, shown).map(|(end, text)| {
-                print(Stream::Out, &text);
-                end
-            })
+            session::run(&load, ask, ramp, shown).and_then(|(end, text)| print(&text).map(|()| end))
         }
         (None, None) => Ok(End::BadUsage(anyhow::anyhow!("--server is missing"))),
     };
@@ -80,26 +72,30 @@ fn main() -> ExitCode {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::NothingAnswered) => ExitCode::from(1),
         Ok(End::BadUsage(error)) => {
-            print(Stream::Error, &format!("error: {error:#}\n"));
+            print_error(&error);
             ExitCode::from(2)
         }
-        Err(error) => {
-            print(Stream::Error, &format!("error: {error:#}\n"));
+        Ok(End::Broken(error)) | Err(error) => {
+            print_error(&error);
             ExitCode::from(1)
         }
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the only place that prints"
-)]
-fn print(stream: Stream, text: &str) {
-    match stream {
-        Stream::Out => print!("{text}"),
-        Stream::Error => eprint!("{text}"),
+/// To standard output; a reader that is gone wants no more.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("writing to standard output")
+        }
+        _ => Ok(()),
     }
+}
+
+/// To standard error; where that is closed, the exit code says it alone.
+fn print_error(error: &anyhow::Error) {
+    let _ = writeln!(io::stderr(), "error: {error:#}");
 }
 
 fn run_echo(listen: SocketAddr, cpu: Option<usize>) -> anyhow::Result<End> {
@@ -118,11 +114,8 @@ fn run_echo(listen: SocketAddr, cpu: Option<usize>) -> anyhow::Result<End> {
         .local_addr()
         .ok()
         .and_then(|address| address.as_socket());
-    print(
-        Stream::Out,
-        &format!("echo on {}\n", address.unwrap_or(listen)),
-    );
+    print(&format!("echo on {}\n", address.unwrap_or(listen)))?;
     let report = echo::run(&socket).with_context(|| format!("receiving on {listen}"))?;
-    print(Stream::Out, &report.table());
+    print(&report.table())?;
     Ok(End::Done)
 }

@@ -67,7 +67,7 @@ pub(crate) fn read(text: &[u8], edns: bool) -> Result<Recording, LogError> {
         let mut query = [0; QUERY_LEN_MAX];
         let queries = Queries::encode(&[&[question]], edns, 0, Order::plain(1));
         let len = queries.write(0, 0, &mut query);
-        recording.add(&query[..len], logged.time_ns);
+        recording.add(&query[..len], logged.time_ns.ok_or(number));
     }
     Ok(recording)
 }
@@ -129,11 +129,30 @@ fn time_of_bind(text: &str) -> Option<i128> {
     }
 }
 
-/// A time in UTC, with `Z` or without.
+/// A time with `Z` or the difference to UTC behind it; without either it is UTC.
 fn rfc3339(text: &str) -> Option<i128> {
-    let time = humantime::parse_rfc3339_weak(text.trim_end_matches('Z')).ok()?;
+    let (text, ahead_min) = match text
+        .len()
+        .checked_sub(6)
+        .map(|at| text.split_at_checked(at))?
+    {
+        Some((time, difference)) if difference.starts_with(['+', '-']) && time.contains('T') => {
+            (time, minutes(difference)?)
+        }
+        _ => (text.trim_end_matches('Z'), 0),
+    };
+    let time = humantime::parse_rfc3339_weak(text).ok()?;
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i128::try_from(since.as_nanos()).ok()
+    Some(i128::try_from(since.as_nanos()).ok()? - ahead_min * 60 * 1_000_000_000)
+}
+
+/// `+01:00` and `-05:30`, as minutes.
+fn minutes(difference: &str) -> Option<i128> {
+    let (sign, rest) = difference.split_at_checked(1)?;
+    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let minutes = i128::from(hours) * 60 + i128::from(minutes);
+    Some(if sign == "-" { -minutes } else { minutes })
 }
 
 #[cfg(test)]
@@ -192,9 +211,29 @@ mod tests {
         check(
             "[INFO] 10.0.0.1:5 - 3 \"A IN c.example. udp 33 false 512\" NOERROR qr,rd 64 0.1s\n",
             expect![[r#"
-                query 1 of the log has no time: give --rate or --outstanding
+                line 1: no time: give --rate or --outstanding
                 \x01c\x07example\x00\x00\x01\x00\x01
             "#]],
+        );
+    }
+
+    /// containerd writes the time of the machine's zone.
+    #[test]
+    fn times_may_be_those_of_any_zone() {
+        let line = |time: &str| format!("{time} stdout F [INFO] 10.0.0.1:5 - 3 \"A IN a. udp\"\n");
+        let times = [
+            "10:00:01+01:00",
+            "09:00:01.5Z",
+            "03:30:02.000000001-05:30",
+            "09:00:03",
+        ];
+        let log: String = times
+            .map(|time| line(&format!("2026-11-25T{time}")))
+            .concat();
+        let recording = read(log.as_bytes(), false).expect("a log");
+        assert_eq!(
+            recording.due_ns(1.0),
+            Ok(vec![0, 500_000_000, 1_000_000_001, 2_000_000_000])
         );
     }
 

@@ -20,17 +20,32 @@ const RATE_MAX: u64 = 10_000_000;
 pub(crate) struct RampArguments {
     /// Open loop at rates from FROM to TO, each STEP above the one before: `+N` or `xFACTOR`, as in
     /// 10000:500000:x1.5.
-    #[arg(long, value_name = "FROM:TO:STEP", conflicts_with_all = ["rate", "outstanding", "replay"])]
+    #[arg(long, value_name = "FROM:TO:STEP", conflicts_with_all = ["rate", "outstanding", "replay",
+          "rounds", "server_pid", "timeline", "hdr_log", "hgrm", "html"])]
     pub(crate) ramp: Option<Ramp>,
     /// Between the last good and the first bad rate look for the highest good one.
     #[arg(long, requires = "ramp")]
     knee: bool,
-    /// A rate is bad at which so many percent of the queries or more are lost.
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.01)]
+    /// A rate is bad at which so many percent of the queries or more are lost or answered wrong.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.01, requires = "ramp",
+          value_parser = parse_percent)]
     loss_max_percent: f64,
     /// A rate is bad at which the 99.9th percentile of the latency is this or more.
-    #[arg(long, value_name = "US", default_value_t = 10_000.0)]
+    #[arg(long, value_name = "US", default_value_t = 10_000.0, requires = "ramp",
+          value_parser = parse_us)]
     p99_9_max_us: f64,
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok();
+    let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
+    percent.ok_or_else(|| "must be more than 0, and 100 at most".to_owned())
+}
+
+fn parse_us(text: &str) -> Result<f64, String> {
+    let us = text.parse().ok();
+    let us = us.filter(|us: &f64| *us > 0.0 && us.is_finite());
+    us.ok_or_else(|| "must be a number of microseconds above 0".to_owned())
 }
 
 /// From, to, and how to go on.
@@ -109,9 +124,14 @@ pub(crate) struct Measured {
     pub(crate) rate_per_s: u64,
     pub(crate) queries_per_s: f64,
     pub(crate) lost_percent: f64,
-    pub(crate) latency_us_p50: f64,
-    pub(crate) latency_us_p99: f64,
-    pub(crate) latency_us_p99_9: f64,
+    /// Of the answers.
+    pub(crate) wrong_percent: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latency_us_p50: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latency_us_p99: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latency_us_p99_9: Option<f64>,
     pub(crate) sent_late_over_1ms_percent: f64,
     pub(crate) grade: Grade,
 }
@@ -122,18 +142,19 @@ pub(crate) struct Search {
     pub(crate) server: String,
     /// The highest good rate, unless the first one was bad.
     pub(crate) knee_queries_per_s: Option<u64>,
+    /// Whether a signal or an error ended it: then rates may be good that were not tried.
+    pub(crate) ended_early: bool,
     pub(crate) steps: Vec<Measured>,
 }
 
 impl RampArguments {
-    /// The grade of a step.
-    pub(crate) fn grade(&self, is_generator_slow: bool, lost_percent: f64, p99_9_us: f64) -> Grade {
-        if is_generator_slow {
-            Grade::GeneratorTooSlow
-        } else if lost_percent >= self.loss_max_percent || p99_9_us >= self.p99_9_max_us {
-            Grade::Bad
-        } else {
-            Grade::Good
+    /// The grade of a step that the generator kept.
+    pub(crate) fn grade(&self, step: &Measured) -> Grade {
+        let is_fast = |us: f64| us < self.p99_9_max_us;
+        let failed_percent = step.lost_percent.max(step.wrong_percent);
+        match step.latency_us_p99_9.is_some_and(is_fast) {
+            true if failed_percent < self.loss_max_percent => Grade::Good,
+            _ => Grade::Bad,
         }
     }
 
@@ -178,6 +199,7 @@ impl Search {
             "rate/s",
             "answered/s",
             "lost %",
+            "wrong %",
             "p50 us",
             "p99 us",
             "p99.9 us",
@@ -192,24 +214,28 @@ impl Search {
                 Grade::Bad => "  bad",
                 Grade::GeneratorTooSlow => "  the generator could not keep this rate",
             };
+            let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.1}"));
             writeln!(
                 table,
-                "{:>11}{:>11.0}{:>11.4}{:>11.1}{:>11.1}{:>11.1}{:>11.2}{grade}",
+                "{:>11}{:>11.0}{:>11.4}{:>11.4}{:>11}{:>11}{:>11}{:>11.2}{grade}",
                 step.rate_per_s,
                 step.queries_per_s,
                 step.lost_percent,
-                step.latency_us_p50,
-                step.latency_us_p99,
-                step.latency_us_p99_9,
+                step.wrong_percent,
+                us(step.latency_us_p50),
+                us(step.latency_us_p99),
+                us(step.latency_us_p99_9),
                 step.sent_late_over_1ms_percent,
             )
             .expect("writing to a string cannot fail");
         }
         let is_limited = |step: &Measured| step.grade == Grade::GeneratorTooSlow;
-        let verdict = match (
-            self.knee_queries_per_s,
-            self.steps.last().is_some_and(is_limited),
-        ) {
+        let is_limited = self.steps.last().is_some_and(is_limited);
+        let verdict = match (self.knee_queries_per_s, is_limited) {
+            (Some(rate), _) if self.ended_early => {
+                format!("ended early; good up to {rate} queries/s so far")
+            }
+            (None, _) if self.ended_early => "ended early".to_owned(),
             (Some(rate), true) => format!(
                 "good up to {rate} queries/s; beyond that this generator is the limit, not the server"
             ),
@@ -241,23 +267,56 @@ mod tests {
         let arguments = arguments(ramp, knee);
         let mut steps = Vec::new();
         while let Some(rate_per_s) = arguments.next_rate(&steps) {
-            let lost_percent = if rate_per_s > limit { 3.0 } else { 0.0 };
-            steps.push(Measured {
+            let mut step = Measured {
                 rate_per_s,
                 queries_per_s: rate_per_s.min(limit) as f64,
-                lost_percent,
-                latency_us_p50: 20.0,
-                latency_us_p99: 40.0,
-                latency_us_p99_9: 100.0,
+                lost_percent: if rate_per_s > limit { 3.0 } else { 0.0 },
+                wrong_percent: 0.0,
+                latency_us_p50: Some(20.0),
+                latency_us_p99: Some(40.0),
+                latency_us_p99_9: Some(100.0),
                 sent_late_over_1ms_percent: 0.0,
-                grade: arguments.grade(rate_per_s > own, lost_percent, 100.0),
-            });
+                grade: Grade::GeneratorTooSlow,
+            };
+            if rate_per_s <= own {
+                step.grade = arguments.grade(&step);
+            }
+            steps.push(step);
         }
         Search {
             server: "a server".into(),
             knee_queries_per_s: super::knee(&steps),
+            ended_early: false,
             steps,
         }
+    }
+
+    #[test]
+    fn wrong_answers_and_none_are_bad() {
+        let arguments = arguments("1:2:x2", false);
+        let step = search("1:1:x2", false, 1, 1).steps.remove(0);
+        let wrong = Measured {
+            wrong_percent: 50.0,
+            ..step.clone()
+        };
+        let silent = Measured {
+            latency_us_p99_9: None,
+            ..step.clone()
+        };
+        assert_eq!(arguments.grade(&step), Grade::Good);
+        assert_eq!(arguments.grade(&wrong), Grade::Bad);
+        assert_eq!(arguments.grade(&silent), Grade::Bad);
+    }
+
+    #[test]
+    fn what_is_said_of_a_search_that_ended_early() {
+        let mut search = search("1000:2000:+1000", false, 5_000, u64::MAX);
+        search.ended_early = true;
+        assert!(
+            search
+                .table()
+                .ends_with("ended early; good up to 2000 queries/s so far\n")
+        );
     }
 
     #[test]
@@ -285,10 +344,10 @@ mod tests {
     fn a_ramp_goes_to_its_end_and_says_what_was_bad() {
         let expect = expect![[r"
             a server
-                 rate/s answered/s     lost %     p50 us     p99 us   p99.9 us     late %
-                   1000       1000     0.0000       20.0       40.0      100.0       0.00
-                   2000       2000     0.0000       20.0       40.0      100.0       0.00
-                   3000       2500     3.0000       20.0       40.0      100.0       0.00  bad
+                 rate/s answered/s     lost %    wrong %     p50 us     p99 us   p99.9 us     late %
+                   1000       1000     0.0000     0.0000       20.0       40.0      100.0       0.00
+                   2000       2000     0.0000     0.0000       20.0       40.0      100.0       0.00
+                   3000       2500     3.0000     0.0000       20.0       40.0      100.0       0.00  bad
             good up to 2000 queries/s
         "]];
         expect.assert_eq(&search("1000:3500:+1000", false, 2_500, u64::MAX).table());

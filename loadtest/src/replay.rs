@@ -12,6 +12,8 @@ use crate::kernel::PACKET_LEN_MAX;
 use crate::query_log::{self, LogError};
 use crate::wire::HEADER_LEN;
 
+/// Port of queries in a capture, unless another is given.
+const DNS_PORT: u16 = 53;
 const NS_PER_S: u64 = 1_000_000_000;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -22,8 +24,8 @@ pub(crate) struct Recording {
     octets: Vec<u8>,
     /// Where each query ends.
     ends: Vec<usize>,
-    /// When each was recorded; none for a log without times.
-    times_ns: Vec<Option<i128>>,
+    /// When each was recorded, or the line of a log that has no time.
+    times_ns: Vec<Result<i128, usize>>,
     pub(crate) skipped: Skipped,
 }
 
@@ -53,29 +55,41 @@ pub(crate) enum ReplayError {
     Compressed,
     #[error("no queries to port {0} in it")]
     NoQueries(u16),
-    #[error("query {0} of the log has no time: give --rate or --outstanding")]
+    #[error("no queries in it")]
+    NoLines,
+    #[error("--replay-port: a query log has no ports")]
+    PortOfLog,
+    #[error("line {0}: no time: give --rate or --outstanding")]
     NoTime(usize),
 }
 
 impl Recording {
     /// Reads a recording; of a capture the queries to `port`. Queries of a log get an OPT record
     /// with `edns`.
-    pub(crate) fn read(octets: &[u8], port: u16, edns: bool) -> Result<Recording, ReplayError> {
+    pub(crate) fn read(
+        octets: &[u8],
+        port: Option<u16>,
+        edns: bool,
+    ) -> Result<Recording, ReplayError> {
         if octets.starts_with(&GZIP) || octets.starts_with(&ZSTD) {
             return Err(ReplayError::Compressed);
         }
-        let recording = match capture::is_capture(octets) {
-            true => capture::read(octets, port)?,
-            false => query_log::read(octets, edns)?,
+        let (recording, none) = match (capture::is_capture(octets), port) {
+            (true, _) => {
+                let port = port.unwrap_or(DNS_PORT);
+                (capture::read(octets, port)?, ReplayError::NoQueries(port))
+            }
+            (false, None) => (query_log::read(octets, edns)?, ReplayError::NoLines),
+            (false, Some(_)) => return Err(ReplayError::PortOfLog),
         };
         match recording.len() {
-            0 => Err(ReplayError::NoQueries(port)),
+            0 => Err(none),
             _ => Ok(recording),
         }
     }
 
     /// Adds a message that was sent to the server, unless it is no query.
-    pub(crate) fn add(&mut self, message: &[u8], time_ns: Option<i128>) {
+    pub(crate) fn add(&mut self, message: &[u8], time_ns: Result<i128, usize>) {
         if message.len() < HEADER_LEN || message[2] & 0x80 != 0 {
             self.skipped.skipped_no_query += 1;
         } else if message.len() > PACKET_LEN_MAX {
@@ -106,8 +120,8 @@ impl Recording {
         let mut start_ns = None;
         let mut latest_ns = 0;
         let mut due = Vec::with_capacity(self.times_ns.len());
-        for (index, time_ns) in self.times_ns.iter().enumerate() {
-            let time_ns = time_ns.ok_or(ReplayError::NoTime(index + 1))?;
+        for time_ns in &self.times_ns {
+            let time_ns = time_ns.map_err(ReplayError::NoTime)?;
             let after_ns = time_ns - *start_ns.get_or_insert(time_ns);
             // A float has 53 bits: a recording of 100 days is exact to the nanosecond.
             latest_ns = latest_ns.max((after_ns as f64 / speed) as u64);
@@ -140,7 +154,7 @@ impl Skipped {
 mod tests {
     use super::*;
 
-    fn due(times_ns: &[Option<i128>], speed: f64) -> Result<Vec<u64>, ReplayError> {
+    fn due(times_ns: &[Result<i128, usize>], speed: f64) -> Result<Vec<u64>, ReplayError> {
         let mut recording = Recording::default();
         for &time_ns in times_ns {
             recording.add(&[0; 12], time_ns);
@@ -150,13 +164,13 @@ mod tests {
 
     #[test]
     fn queries_are_due_as_recorded() {
-        let times = [1_000, 3_000, 2_000, 9_000].map(Some);
+        let times = [1_000, 3_000, 2_000, 9_000].map(Ok);
         assert_eq!(due(&times, 1.0), Ok(vec![0, 2_000, 2_000, 8_000]));
         assert_eq!(due(&times, 2.0), Ok(vec![0, 1_000, 1_000, 4_000]));
         assert_eq!(due(&times, 0.5), Ok(vec![0, 4_000, 4_000, 16_000]));
-        let ages = [Some(0), Some(i128::from(u64::MAX) * 1_000_000_000)];
+        let ages = [Ok(0), Ok(i128::from(u64::MAX) * 1_000_000_000)];
         assert_eq!(due(&ages, 0.001), Ok(vec![0, u64::MAX]));
-        assert_eq!(due(&[Some(1), None], 1.0), Err(ReplayError::NoTime(2)));
+        assert_eq!(due(&[Ok(1), Err(7)], 1.0), Err(ReplayError::NoTime(7)));
         assert_eq!((duration_s(&[]), duration_s(&[0, 999_999_999])), (1, 1));
         assert_eq!(duration_s(&[0, 1_000_000_000]), 2);
     }
@@ -164,11 +178,11 @@ mod tests {
     #[test]
     fn only_queries_are_kept() {
         let mut recording = Recording::default();
-        recording.add(&[0; 11], None);
-        recording.add(&[0xff; 12], None);
-        recording.add(&[1; 12], None);
-        recording.add(&[0; PACKET_LEN_MAX + 1], None);
-        recording.add(&[2; 13], None);
+        recording.add(&[0; 11], Ok(0));
+        recording.add(&[0xff; 12], Ok(0));
+        recording.add(&[1; 12], Ok(0));
+        recording.add(&[0; PACKET_LEN_MAX + 1], Ok(0));
+        recording.add(&[2; 13], Ok(0));
         let queries: Vec<&[u8]> = recording.queries().collect();
         assert_eq!(queries, [&[1; 12][..], &[2; 13]]);
         let counts: Vec<_> = recording.skipped.counts().collect();
@@ -177,11 +191,13 @@ mod tests {
 
     #[test]
     fn what_is_no_recording_is_named() {
-        let error = |octets: &[u8]| {
-            let read = Recording::read(octets, 53, false);
+        let error = |octets: &[u8], port| {
+            let read = Recording::read(octets, port, false);
             read.expect_err("no recording").to_string()
         };
-        assert_eq!(error(b"\x1f\x8b\x08"), "compressed: unpack it first");
-        assert_eq!(error(b"# nothing\n"), "no queries to port 53 in it");
+        assert_eq!(error(b"\x1f\x8b\x08", None), "compressed: unpack it first");
+        assert_eq!(error(b"# nothing\n", None), "no queries in it");
+        let of_port = error(b"1.5 a b A\n", Some(9));
+        assert_eq!(of_port, "--replay-port: a query log has no ports");
     }
 }

@@ -12,7 +12,7 @@ use crate::arguments::Transport;
 use crate::cpu::CpuTime;
 use crate::generator::{Generator, Ran};
 use crate::names;
-use crate::ramp::{Measured as Step, RampArguments};
+use crate::ramp::{Grade, Measured as Step, RampArguments};
 use crate::run::Outcome;
 use crate::schedule::Pace;
 use crate::stats::{Times, rounded, us};
@@ -192,21 +192,41 @@ impl Report {
     /// The figures of a rate that was tried.
     pub(crate) fn step(&self, rate_per_s: u64, ramp: &RampArguments) -> Step {
         let latency = self.latency.as_ref();
-        let of = |figure: fn(&Latency) -> f64| latency.map_or(f64::INFINITY, figure);
-        let late = self.lateness.as_ref();
-        let late_percent = late.map_or(0.0, |late| late.sent_late_over_1ms_percent);
-        let is_slow = self.unsent > 0 || late_percent > LATE_PERCENT_MAX;
-        let p99_9_us = of(|latency| latency.latency_us_p99_9);
-        Step {
+        let of = |figure: fn(&Latency) -> f64| latency.map(figure);
+        let mut step = Step {
             rate_per_s,
             queries_per_s: self.queries_per_s,
             lost_percent: self.lost_percent,
+            wrong_percent: percent(self.wrong(), self.answered),
             latency_us_p50: of(|latency| latency.latency_us_p50),
             latency_us_p99: of(|latency| latency.latency_us_p99),
-            latency_us_p99_9: p99_9_us,
-            sent_late_over_1ms_percent: late_percent,
-            grade: ramp.grade(is_slow, self.lost_percent, p99_9_us),
+            latency_us_p99_9: of(|latency| latency.latency_us_p99_9),
+            sent_late_over_1ms_percent: self.late_percent(),
+            grade: Grade::GeneratorTooSlow,
+        };
+        if self.lacked_connections() {
+            // What could not be sent was lost by the server.
+            step.lost_percent = percent(self.lost + self.unsent, self.sent + self.unsent);
         }
+        if !self.is_behind() || self.lacked_connections() || !self.is_answered() {
+            step.grade = ramp.grade(&step);
+        }
+        step
+    }
+
+    fn late_percent(&self) -> f64 {
+        let late = self.lateness.as_ref();
+        late.map_or(0.0, |late| late.sent_late_over_1ms_percent)
+    }
+
+    /// Whether less was sent than was intended, or later.
+    fn is_behind(&self) -> bool {
+        self.unsent > 0 || self.late_percent() > LATE_PERCENT_MAX
+    }
+
+    /// Whether connections failed, so that queries had to wait for new ones.
+    fn lacked_connections(&self) -> bool {
+        self.reconnects.is_some_and(|count| count > 0)
     }
 
     /// Whether any query was answered.
@@ -232,26 +252,26 @@ impl Report {
                 self.socket_errors
             ));
         }
+        let cause = match self.lacked_connections() {
+            true => "no connection to send on",
+            false => "generator too slow",
+        };
         if let Some(lateness) = &self.lateness
             && lateness.sent_late_over_1ms_percent > LATE_PERCENT_MAX
         {
             warnings.push(format!(
-                "generator too slow: {}% sent over 1 ms late (p99 {} us, max {} us)",
+                "{cause}: {}% sent over 1 ms late (p99 {} us, max {} us)",
                 lateness.sent_late_over_1ms_percent,
                 lateness.sent_late_us_p99,
                 lateness.sent_late_us_max,
             ));
         }
         if self.unsent > 0 {
-            warnings.push(format!(
-                "generator too slow: {} queries never sent",
-                self.unsent
-            ));
+            warnings.push(format!("{cause}: {} queries never sent", self.unsent));
         }
-        let is_late = |lateness: &Lateness| lateness.sent_late_over_1ms_percent > LATE_PERCENT_MAX;
         warnings.extend(self.generator.warnings(Ran {
             is_open: self.lateness.is_some(),
-            is_behind: self.unsent > 0 || self.lateness.as_ref().is_some_and(is_late),
+            is_behind: self.is_behind() && !self.lacked_connections(),
             lost: self.lost,
             server_cpu_ns,
         }));

@@ -350,6 +350,10 @@ impl Load<'_> {
     }
 
     fn receive_from(&mut self, batch: &mut Batch, port_index: usize) -> usize {
+        let usable_at_ns = self.ports[port_index].usable_at_ns;
+        if usable_at_ns > 0 && usable_at_ns > self.now_ns() {
+            return 0;
+        }
         match &mut self.ports[port_index].link {
             Link::Datagrams(socket) => match batch.receive(socket, Wait::No) {
                 Ok(count) => {

@@ -24,6 +24,8 @@ const NS_PER_MS: u64 = 1_000_000;
 pub(crate) enum End {
     Done,
     NothingAnswered,
+    /// Something failed when there was something to report already.
+    Broken(anyhow::Error),
     /// The arguments, or a file they name, cannot be used.
     BadUsage(anyhow::Error),
 }
@@ -52,7 +54,10 @@ pub(crate) fn run(
     shown: &ShowArguments,
 ) -> anyhow::Result<(End, String)> {
     let cpus = Cpus::of_thread().context("reading which CPUs may be used")?;
-    let prepared = prepare(arguments, ask).and_then(|asked| Ok((asked, shown.create()?)));
+    let prepared = prepare(arguments, ask).and_then(|asked| {
+        let (servers, json) = (&arguments.server, arguments.json.as_ref());
+        Ok((asked, shown.create(servers, arguments.rounds, json)?))
+    });
     let (prepared, files) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Ok((End::BadUsage(error), String::new())),
@@ -74,15 +79,7 @@ pub(crate) fn run(
 impl Session<'_> {
     /// Measures every server in every round.
     fn compare(&self, files: Files) -> anyhow::Result<(End, String)> {
-        let mut all = Vec::new();
-        for _ in 0..self.arguments.rounds {
-            for server in 0..self.arguments.server.len() {
-                all.push(self.measure(server, self.prepared.pace)?);
-                if kernel::end_is_wanted() {
-                    break;
-                }
-            }
-        }
+        let (all, failed) = self.measure_all();
         let text = match &all[..] {
             [one] => self.present(
                 || one.report.json(),
@@ -93,17 +90,46 @@ impl Session<'_> {
             ),
             _ => self.present_compared(&all),
         };
-        files.write(&self.arguments.server, &all)?;
+        // What was measured is shown, whatever else fails.
+        let (text, presented) = text;
+        let written = files.write(&self.arguments.server, &all);
         let is_answered = all.iter().any(|measured| measured.report.is_answered());
-        let end = if is_answered {
-            End::Done
-        } else {
-            End::NothingAnswered
+        let end = match failed.or(presented.err()).or(written.err()) {
+            Some(error) => End::Broken(error),
+            None if is_answered => End::Done,
+            None => End::NothingAnswered,
         };
-        Ok((end, text?))
+        Ok((end, text))
     }
 
-    fn present_compared(&self, all: &[Measured]) -> anyhow::Result<String> {
+    /// Every server in every round, up to an error or a signal. A round that a signal cut short
+    /// counts only where its server has no other.
+    fn measure_all(&self) -> (Vec<Measured>, Option<anyhow::Error>) {
+        let mut all: Vec<Measured> = Vec::new();
+        for _ in 0..self.arguments.rounds {
+            for server in 0..self.arguments.server.len() {
+                let measured = match self.measure(server, self.prepared.pace) {
+                    Ok(measured) => measured,
+                    Err(error) => return (all, Some(error)),
+                };
+                if !kernel::end_is_wanted() {
+                    all.push(measured);
+                    continue;
+                }
+                match all.iter_mut().rfind(|other| other.server == server) {
+                    None => all.push(measured),
+                    Some(last) => {
+                        let warning = "the round after it was ended by a signal, and is left out";
+                        last.report.warn(warning.to_owned());
+                    }
+                }
+                return (all, None);
+            }
+        }
+        (all, None)
+    }
+
+    fn present_compared(&self, all: &[Measured]) -> (String, anyhow::Result<()>) {
         let servers = self.arguments.server.iter().enumerate();
         let compared = servers.map(|(place, server)| {
             let rounds = all.iter().filter(|measured| measured.server == place);
@@ -111,7 +137,10 @@ impl Session<'_> {
             Compared::new(server.name.clone(), &reports)
         });
         let compared: serde_json::Result<Vec<Compared>> = compared.collect();
-        let compared = compared.context("encoding the report")?;
+        let compared = match compared.context("encoding the report") {
+            Ok(compared) => compared,
+            Err(error) => return (String::new(), Err(error)),
+        };
         let rounds = all.len().div_ceil(self.arguments.server.len());
         self.present(
             || comparison::json(&compared),
@@ -122,25 +151,33 @@ impl Session<'_> {
     /// Tries rates on every server.
     fn search(&self, ramp: &RampArguments) -> anyhow::Result<(End, String)> {
         let mut searches = Vec::new();
+        let mut failed = None;
         for (place, server) in self.arguments.server.iter().enumerate() {
             let mut steps = Vec::new();
             while let Some(rate_per_s) = ramp.next_rate(&steps)
-                && !kernel::end_is_wanted()
+                && failed.is_none()
             {
-                let measured = self.measure(place, Pace::Open { rate_per_s })?;
-                steps.push(measured.report.step(rate_per_s, ramp));
+                let measured = self.measure(place, Pace::Open { rate_per_s });
+                if kernel::end_is_wanted() {
+                    break;
+                }
+                match measured {
+                    Ok(measured) => steps.push(measured.report.step(rate_per_s, ramp)),
+                    Err(error) => failed = Some(error),
+                }
             }
             searches.push(Search {
                 server: server.name.clone(),
                 knee_queries_per_s: ramp::knee(&steps),
+                ended_early: kernel::end_is_wanted() || failed.is_some(),
                 steps,
             });
+            if kernel::end_is_wanted() || failed.is_some() {
+                break;
+            }
         }
         let good = |search: &Search| search.steps.iter().any(|step| step.grade == Grade::Good);
-        let end = match searches.iter().any(good) {
-            true => End::Done,
-            false => End::NothingAnswered,
-        };
+        let is_good = searches.iter().any(good);
         let tables = || {
             searches
                 .iter()
@@ -149,7 +186,13 @@ impl Session<'_> {
                 .join("\n")
         };
         let json = || serde_json::to_string_pretty(&searches).map(|json| json + "\n");
-        Ok((end, self.present(json, tables)?))
+        let (text, presented) = self.present(json, tables);
+        let end = match failed.or(presented.err()) {
+            Some(error) => End::Broken(error),
+            None if is_good => End::Done,
+            None => End::NothingAnswered,
+        };
+        Ok((end, text))
     }
 
     /// Measures one server once.
@@ -182,13 +225,13 @@ impl Session<'_> {
                 .get(place)
                 .map(|pid| CpuTime::of_process(*pid))
         };
-        let cpu_before = cpu().transpose().context("--server-pid")?;
+        let cpu_before = cpu().transpose();
         let outcome = run::run(&plan, &self.prepared.queries)
             .with_context(|| format!("sockets to --server {address}"))?;
         drop(view);
         let cpu_after = cpu().transpose();
-        let server_cpu = match (&cpu_after, cpu_before) {
-            (Ok(Some(after)), Some(before)) => Some(after.since(before)),
+        let server_cpu = match (&cpu_after, &cpu_before) {
+            (Ok(Some(after)), Ok(Some(before))) => Some(after.since(*before)),
             _ => None,
         };
         let setting = Setting {
@@ -202,7 +245,7 @@ impl Session<'_> {
             server_cpu,
         };
         let mut report = Report::new(setting, &outcome);
-        if let Err(error) = cpu_after {
+        if let Err(error) = cpu_before.and(cpu_after) {
             report.warn(format!("{:#}", anyhow::Error::new(error)));
         }
         Ok(Measured {
@@ -217,16 +260,22 @@ impl Session<'_> {
         &self,
         json: impl Fn() -> serde_json::Result<String>,
         table: impl Fn() -> String,
-    ) -> anyhow::Result<String> {
+    ) -> (String, anyhow::Result<()>) {
         let Some(path) = &self.arguments.json else {
-            return Ok(table());
+            return (table(), Ok(()));
         };
-        let text = json().context("encoding the report")?;
-        let Some(path) = file_of(path) else {
-            return Ok(text);
-        };
-        fs::write(path, text).with_context(|| format!("--json {}", path.display()))?;
-        Ok(table())
+        let text = json().context("encoding the report");
+        match (text, file_of(path)) {
+            (Ok(text), None) => (text, Ok(())),
+            (Ok(text), Some(path)) => {
+                let written = fs::write(path, text);
+                (
+                    table(),
+                    written.with_context(|| format!("--json {}", path.display())),
+                )
+            }
+            (Err(error), _) => (table(), Err(error)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::arguments::Server;
 use crate::hdr_log;
@@ -41,15 +41,47 @@ pub(crate) struct Files {
     hdr_log: Option<(PathBuf, File)>,
     hgrm: Option<(PathBuf, File)>,
     html: Option<(PathBuf, File)>,
+    /// Whether several measurements were meant, each with a log of its own.
+    several: bool,
 }
 
 impl ShowArguments {
-    /// Creates the files.
-    pub(crate) fn create(&self) -> anyhow::Result<Files> {
+    /// Creates the files for the measurements of `servers` in `rounds` rounds. `json` is written
+    /// elsewhere.
+    pub(crate) fn create(
+        &self,
+        servers: &[Server],
+        rounds: u64,
+        json: Option<&PathBuf>,
+    ) -> anyhow::Result<Files> {
+        let several = servers.len() as u64 * rounds > 1;
+        if several && self.timeline {
+            bail!("--timeline: for one server in one round only; --html shows that of several");
+        }
+        let paths = [&self.hdr_log, &self.hgrm, &self.html].map(Option::as_ref);
+        let paths: Vec<&PathBuf> = paths.into_iter().chain([json]).flatten().collect();
+        for (place, path) in paths.iter().enumerate() {
+            if paths[..place].contains(path) {
+                bail!("{}: given for two outputs", path.display());
+            }
+        }
+        for (place, server) in servers.iter().enumerate() {
+            let name = plain(&server.name);
+            if servers[..place]
+                .iter()
+                .any(|other| plain(&other.name) == name)
+            {
+                bail!("--server: two are called {name}: give each a name, as in a=127.0.0.1:53");
+            }
+        }
+        // Of several logs the first: whether it can be created tells of them all.
+        let first = format!("{}-1", servers.first().map_or("", |server| &server.name));
+        let first = several.then_some(&first[..]);
         Ok(Files {
-            hdr_log: create("--hdr-log", self.hdr_log.as_ref())?,
-            hgrm: create("--hgrm", self.hgrm.as_ref())?,
-            html: create("--html", self.html.as_ref())?,
+            hdr_log: create("--hdr-log", self.hdr_log.as_ref(), first)?,
+            hgrm: create("--hgrm", self.hgrm.as_ref(), first)?,
+            html: create("--html", self.html.as_ref(), None)?,
+            several,
         })
     }
 
@@ -71,9 +103,14 @@ impl ShowArguments {
     }
 }
 
-fn create(option: &str, path: Option<&PathBuf>) -> anyhow::Result<Option<(PathBuf, File)>> {
+fn create(
+    option: &str,
+    path: Option<&PathBuf>,
+    mark: Option<&str>,
+) -> anyhow::Result<Option<(PathBuf, File)>> {
     let Some(path) = path else { return Ok(None) };
-    let file = File::create(path).with_context(|| format!("{option} {}", path.display()))?;
+    let created = mark.map_or_else(|| path.clone(), |mark| marked(path, mark));
+    let file = File::create(&created).with_context(|| format!("{option} {}", created.display()))?;
     Ok(Some((path.clone(), file)))
 }
 
@@ -81,13 +118,14 @@ impl Files {
     /// Writes what was measured: with several measurements a log of each, named after its server
     /// and round, and one page of all.
     pub(crate) fn write(self, servers: &[Server], all: &[Measured]) -> anyhow::Result<()> {
-        let several = all.len() > 1;
         let mut rounds = vec![0; servers.len()];
         let (mut hdr_log, mut hgrm) = (self.hdr_log, self.hgrm);
         for measured in all {
             rounds[measured.server] += 1;
             let name = &servers[measured.server].name;
-            let mark = several.then(|| format!("{name}-{}", rounds[measured.server]));
+            let mark = self
+                .several
+                .then(|| format!("{name}-{}", rounds[measured.server]));
             write_one("--hdr-log", &mut hdr_log, mark.as_deref(), |file| {
                 Ok(hdr_log::write(file, name, &measured.outcome.timeline)?)
             })?;
@@ -131,16 +169,21 @@ fn write_one(
 /// `latency.hlog` of `knot-2` is `latency-knot-2.hlog`; what no file name has becomes `_`.
 fn marked(path: &Path, mark: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
-    let mark: String = mark
-        .chars()
-        .map(|letter| if plain(letter) { letter } else { '_' })
-        .collect();
+    let mark = plain(mark);
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy());
     let extension = extension.map_or(String::new(), |extension| format!(".{extension}"));
     path.with_file_name(format!("{stem}-{mark}{extension}"))
+}
+
+/// A name as a part of a file's name.
+fn plain(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+    let letters = name.chars();
+    letters
+        .map(|letter| if is_plain(letter) { letter } else { '_' })
+        .collect()
 }
 
 /// For each server the measurement in the middle of its rounds, by throughput.

@@ -18,7 +18,7 @@ use crate::names;
 use crate::packet::{Answer, Queries};
 use crate::replay::Skipped;
 use crate::run::Outcome;
-use crate::verify::Scratch;
+use crate::verify::{Scratch, Verifier};
 
 /// Wrong answers that are shown, of as many questions.
 const MISTAKES_MAX: usize = 10;
@@ -113,20 +113,20 @@ impl Tally {
         let is_unlike_zone = queries
             .verifier()
             .is_some_and(|verifier| verifier.is_wrong(query, answer, response, &mut self.scratch));
-        if is_unlike_zone {
-            self.note_mistake(query, response);
-        }
         let is_wrong = is_unlike_zone || queries.is_wrong_rcode(query, answer.rcode);
+        self.wrong_answers += u64::from(is_wrong);
+        if let Some(verifier) = queries.verifier().filter(|_| is_unlike_zone) {
+            self.note_mistake(query, verifier, response);
+        }
         let part = &mut self.parts[queries.order().part_of(query)];
         part.answered += 1;
         part.wrong += u64::from(is_wrong);
         is_wrong
     }
 
-    fn note_mistake(&mut self, query: u32, response: &[u8]) {
-        self.wrong_answers += 1;
+    fn note_mistake(&mut self, query: u32, verifier: &Verifier, response: &[u8]) {
         let mut shown = self.mistakes[..self.mistakes_count].iter();
-        if shown.any(|mistake| mistake.query == query) {
+        if shown.any(|mistake| verifier.is_same_question(mistake.query, query)) {
             return;
         }
         if let Some(mistake) = self.mistakes.get_mut(self.mistakes_count) {

@@ -118,6 +118,11 @@ impl Verifier {
         self.right(query)?.rcode
     }
 
+    /// Whether two queries have the same right answer, because they ask the same.
+    pub(crate) fn is_same_question(&self, one: u32, other: u32) -> bool {
+        self.of_query[one as usize] == self.of_query[other as usize]
+    }
+
     /// Room for all answers.
     pub(crate) fn scratch(&self) -> Scratch {
         let longest = |right: &Right| right.answer.len().max(right.referral.len());

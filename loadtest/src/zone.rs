@@ -77,11 +77,22 @@ enum Found<'a> {
     Nothing,
 }
 
+/// The line behind the longest beginning that can be read, found by halving: the parser does not
+/// tell where it stopped.
+fn first_bad_line(text: &str, is_good: impl Fn(&str) -> bool) -> usize {
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    ends.partition_point(|end| is_good(&text[..*end])) + 1
+}
+
 impl Zones {
     /// Adds the zone of a file whose text is `text`.
     pub(crate) fn add(&mut self, text: &str, path: &Path) -> anyhow::Result<()> {
-        let parser = Parser::new(text, Some(path.to_owned()), Some(Name::root()));
-        let (origin, sets) = parser.parse().map_err(|error| anyhow!("{error}"))?;
+        let parse =
+            |text: &str| Parser::new(text, Some(path.to_owned()), Some(Name::root())).parse();
+        let (origin, sets) = parse(text).map_err(|error| {
+            let line = first_bad_line(text, |start| parse(start).is_ok());
+            anyhow!("record at line {line}: {error}")
+        })?;
         let zone = Zone::new(&origin, &sets)?;
         if self.0.iter().any(|known| known.apex == zone.apex) {
             bail!("a second file of this zone: put its records into one");

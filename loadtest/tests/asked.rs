@@ -254,6 +254,7 @@ fn a_zone_that_cannot_be_read_is_named() {
         expect![[r#"
             error:
             --verify zone:
+            record at line 1:
             record ttl not specified
         "#]],
     );

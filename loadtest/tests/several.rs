@@ -224,3 +224,126 @@ fn what_cannot_be_is_told_before_the_run() {
     check("--transport tcp", 1, "Connection refused");
     check("--ramp 1:2", 2, "not FROM:TO:STEP, as in 10000:500000:x1.5");
 }
+
+/// A server that closed connections was once flooded with new ones, and the generator blamed.
+#[test]
+fn a_server_that_closes_connections_is_not_flooded() {
+    let folder = TempDir::new().expect("a folder");
+    let server = start_tcp(0);
+    let load = "--transport tcp --sockets 2 --duration 1 --rate 50 --json -";
+    let output = run(&folder, &format!("--server {server} {load}"));
+    let report = json(&output);
+    let reconnects = report["reconnects"].as_u64().expect("a count");
+    assert!((2..=22).contains(&reconnects), "{report:#}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("no connection to send on"), "{warnings}");
+    assert!(!warnings.contains("generator too slow"), "{warnings}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_server_that_closes_connections_is_no_limit_of_the_generator() {
+    let folder = TempDir::new().expect("a folder");
+    let server = start_tcp(0);
+    let load = "--transport tcp --duration 1 --ramp 50:60:x2 --json -";
+    let report = json(&run(&folder, &format!("--server {server} {load}")));
+    let step = &report[0]["steps"][0];
+    assert_eq!(step["grade"], "bad", "{report:#}");
+    assert_eq!(step["lost_percent"], 100.0);
+    assert_eq!(step.get("latency_us_p99_9"), None);
+}
+
+/// What was measured before is reported, and the error after it.
+#[test]
+fn a_server_that_is_not_there_loses_no_other_ones_figures() {
+    let folder = TempDir::new().expect("a folder");
+    let (there, gone) = (start_tcp(1_000), "127.0.0.1:1");
+    let load = "--transport tcp --duration 1 --queries 10";
+    let output = run(
+        &folder,
+        &format!("--server a={there} --server b={gone} {load}"),
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("answered                          10"),
+        "{text}"
+    );
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("sockets to --server 127.0.0.1:1"), "{error}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// Standard output that takes nothing once ended in a panic.
+#[test]
+fn a_report_that_cannot_be_printed_is_an_error() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("names"), "a.test\n").expect("the names");
+    let server = start().0.to_string();
+    let full = fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let output = Command::new(PROGRAM)
+        .current_dir(folder.path())
+        .args([
+            "--names",
+            "names",
+            "--server",
+            &server,
+            "--duration",
+            "1",
+            "--queries",
+            "5",
+        ])
+        .stdout(full)
+        .output()
+        .expect("running the program");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.starts_with("error: writing to standard output: "),
+        "{error}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let check = |arguments: &str, expect: expect_test::Expect| {
+        let output = run(&folder, &format!("--duration 1 {arguments}"));
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        expect.assert_eq(error.lines().next().unwrap_or_default());
+    };
+    let twice = "--server 127.0.0.1:5301 --server 127.0.0.1:5301";
+    check(
+        twice,
+        expect![
+            "error: --server: two are called 127.0.0.1_5301: give each a name, as in a=127.0.0.1:53"
+        ],
+    );
+    check(
+        "--server 127.0.0.1:1 --rounds 2 --timeline",
+        expect![
+            "error: --timeline: for one server in one round only; --html shows that of several"
+        ],
+    );
+    check(
+        "--server 127.0.0.1:1 --html o --hgrm o",
+        expect!["error: o: given for two outputs"],
+    );
+    check(
+        "--server 127.0.0.1:1 --ramp 1:2:x2 --html o",
+        expect!["error: the argument '--ramp <FROM:TO:STEP>' cannot be used with '--html <FILE>'"],
+    );
+    check(
+        "--server 127.0.0.1:1 --p99-9-max-us 5",
+        expect!["error: the following required arguments were not provided:"],
+    );
+    check(
+        "--server 127.0.0.1:1 --ramp 1:2:x2 --loss-max-percent nan",
+        expect![
+            "error: invalid value 'nan' for '--loss-max-percent <PERCENT>': must be more than 0, and 100 at most"
+        ],
+    );
+}

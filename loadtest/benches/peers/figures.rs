@@ -61,3 +61,17 @@ pub(crate) fn share(part_ticks: u64, all_ticks: u64) -> Option<(f64, f64)> {
     let (count, share) = (all + 4.0, (part + 2.0) / (all + 4.0));
     Some((part / all, 1.96 * (share * (1.0 - share) / count).sqrt()))
 }
+
+/// A warning without the figures of the one run: what is in parentheses or stands behind a colon,
+/// and numbers.
+pub(crate) fn kind_of_warning(warning: &str) -> String {
+    let warning = warning.split([':', '(']).next().unwrap_or_default();
+    let is_figure = |word: &&str| word.contains(|letter: char| letter.is_ascii_digit());
+    let words = warning
+        .split_whitespace()
+        .map(|word| match is_figure(&word) {
+            true => "some",
+            false => word,
+        });
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -221,8 +221,7 @@ impl Results {
         let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
         for sample in &self.samples {
             for warning in &sample.measured.report.warnings {
-                // Behind the colon stand the figures of the one run.
-                let kind = warning.split(':').next().unwrap_or_default().to_owned();
+                let kind = figures::kind_of_warning(warning);
                 *counts.entry((sample.server, kind)).or_default() += 1;
             }
         }

@@ -180,11 +180,11 @@ fn what_is_no_zone_is_named() {
     );
     check_error(
         "$ORIGIN example.\n@ 60 DNAME x\n",
-        expect!["unsupported RecordType: DNAME"],
+        expect!["record at line 2: unsupported RecordType: DNAME"],
     );
     check_error(
         "$ORIGIN example.\n@ A 192.0.2.1\n",
-        expect!["record ttl not specified"],
+        expect!["record at line 2: record ttl not specified"],
     );
     check_error(
         "$ORIGIN example.\na.other. 60 A 192.0.2.1\n",

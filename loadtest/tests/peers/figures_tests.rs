@@ -39,3 +39,19 @@ fn shares_say_how_exact_they_are() {
     let (share, error) = crate::figures::share(0, 1000).expect("ticks");
     assert!(share == 0.0 && error > 0.0);
 }
+
+#[test]
+fn warnings_of_a_kind_are_counted_together() {
+    let kinds = [
+        "generator too slow: 33.3% sent over 1 ms late",
+        "a hypervisor took 10 ms of the CPUs of this machine",
+        "generator's CPU is the limit (work in 99.5% of the time)",
+    ];
+    let kinds = kinds.map(kind_of_warning);
+    let expected = [
+        "generator too slow",
+        "a hypervisor took some ms of the CPUs of this machine",
+        "generator's CPU is the limit",
+    ];
+    assert_eq!(kinds, expected);
+}

@@ -5,7 +5,8 @@
 //! channel has room. Other cores do not wait for it. `flush` is called on a timer while any core is
 //! behind.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crossbeam_channel::{Sender, TrySendError};
@@ -33,9 +34,47 @@ pub struct Core {
 #[derive(Default)]
 struct Behind {
     revision: u64,
-    nodes: BTreeMap<(Option<ViewId>, Arc<[u8]>), Change>,
+    names: BTreeSet<Newest>,
     soas: HashMap<ZoneId, Arc<Soa>>,
     ready: bool,
+}
+
+/// The newest change of a name in a view, or for everybody; in the order of views and names. The
+/// name is the change's own: of millions, none is copied.
+struct Newest {
+    view: Option<ViewId>,
+    change: Change,
+}
+
+impl Newest {
+    fn place(&self) -> (Option<ViewId>, &[u8]) {
+        let owner = match &self.change {
+            Change::Put(_, node) => node.owner(),
+            Change::Remove(_, owner) => owner,
+            Change::Soa(..) | Change::Ready => &[],
+        };
+        (self.view, owner)
+    }
+}
+
+impl PartialEq for Newest {
+    fn eq(&self, other: &Newest) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Newest {}
+
+impl PartialOrd for Newest {
+    fn partial_cmp(&self, other: &Newest) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Newest {
+    fn cmp(&self, other: &Newest) -> Ordering {
+        self.place().cmp(&other.place())
+    }
 }
 
 impl Core {
@@ -90,13 +129,9 @@ impl Behind {
         self.revision = delta.revision;
         for change in &delta.changes {
             match change {
-                Change::Put(view, node) => {
-                    let owner = Arc::from(node.owner());
-                    self.nodes.insert((*view, owner), change.clone());
-                }
-                Change::Remove(view, owner) => {
-                    let owner = Arc::clone(owner);
-                    self.nodes.insert((*view, owner), change.clone());
+                Change::Put(view, _) | Change::Remove(view, _) => {
+                    let (view, change) = (*view, change.clone());
+                    self.names.replace(Newest { view, change });
                 }
                 Change::Soa(zone, soa) => {
                     self.soas.insert(*zone, Arc::clone(soa));
@@ -108,14 +143,18 @@ impl Behind {
 
     /// The next delta; `Ready` comes with the last of them. None when all is told.
     fn take(&mut self) -> Option<Delta> {
-        if self.nodes.is_empty() && self.soas.is_empty() && !self.ready {
+        if self.names.is_empty() && self.soas.is_empty() && !self.ready {
             return None;
         }
         let soas = self.soas.drain().map(|(zone, soa)| Change::Soa(zone, soa));
         let mut changes: Vec<Change> = soas.collect();
-        let nodes = std::iter::from_fn(|| self.nodes.pop_first());
-        changes.extend(nodes.take(CHANGES_PER_DELTA_MAX).map(|(_, change)| change));
-        if self.nodes.is_empty() && std::mem::take(&mut self.ready) {
+        let names = std::iter::from_fn(|| self.names.pop_first());
+        changes.extend(
+            names
+                .take(CHANGES_PER_DELTA_MAX)
+                .map(|newest| newest.change),
+        );
+        if self.names.is_empty() && std::mem::take(&mut self.ready) {
             changes.push(Change::Ready);
         }
         Some(Delta {
@@ -165,6 +204,8 @@ impl std::fmt::Debug for FanOut {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::table::NodeParts;
 

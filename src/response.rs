@@ -174,11 +174,14 @@ impl<'o> Writer<'o> {
         spread: &mut Spread,
         opt: Option<&Opt<'_>>,
     ) -> Finished {
-        let owner = match self.put_aliases(decision) {
-            Ok(owner) => owner,
-            full => return self.finish(Verdict::records(full.map(|_| ())), opt),
+        let mut verdict = Verdict::records(Ok(()));
+        if matches!(decision.end, Found::NxDomain(_)) {
+            verdict.rcode = Rcode::NxDomain;
+        }
+        let Ok(owner) = self.put_aliases(decision) else {
+            verdict.truncated = true;
+            return self.finish(verdict, opt);
         };
-        let mut authoritative = true;
         let put = match decision.end {
             Found::RRset(rrset) => {
                 let (near, choice) = self.choose(rrset, client, spread);
@@ -194,16 +197,12 @@ impl<'o> Writer<'o> {
                 self.put_zone_soa(tables, zone, Section::Authority)
             }
             Found::Referral(cut) => {
-                authoritative = self.counts[Section::Answer as usize] > 0;
+                verdict.authoritative = self.counts[Section::Answer as usize] > 0;
                 self.put_referral(tables, cut, client, spread)
             }
             Found::Alias(_) | Found::Outside => Ok(()),
         };
-        let mut verdict = Verdict::records(put);
-        verdict.authoritative = authoritative;
-        if matches!(decision.end, Found::NxDomain(_)) {
-            verdict.rcode = Rcode::NxDomain;
-        }
+        verdict.truncated = put.is_err();
         self.finish(verdict, opt)
     }
 

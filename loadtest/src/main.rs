@@ -1,7 +1,8 @@
 //! Measures a DNS server: how many queries a second, how fast, how evenly, how many right.
 //!
-//! Arguments are read here, files opened, reports printed, the exit code chosen: 0 for a run,
-//! 1 when nothing was answered, no rate was good or something failed, 2 for bad usage. The figures come from `run`.
+//! Arguments are read here, files opened, reports printed, the exit code chosen: 0 for a run, 1
+//! when nothing was answered, no rate was good or something failed, 2 for bad usage. The figures
+//! come from `run`.
 //!
 //! It shares no code with the server it measures, so that a mistake made twice cannot hide itself.
 

@@ -196,16 +196,9 @@ impl Search {
     pub(crate) fn table(&self) -> String {
         let mut table = format!("{}\n", self.server);
         let heads = [
-            "rate/s",
-            "answered/s",
-            "lost %",
-            "wrong %",
-            "p50 us",
-            "p99 us",
-            "p99.9 us",
-            "late %",
+            "rate/s", "answered", "lost %", "wrong %", "p50 us", "p99 us", "p99.9 us", "late %",
         ];
-        let heads: String = heads.iter().map(|head| format!("{head:>11}")).collect();
+        let heads: String = heads.iter().map(|head| format!("{head:>10}")).collect();
         table.push_str(&heads);
         table.push('\n');
         for step in &self.steps {
@@ -217,7 +210,7 @@ impl Search {
             let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.1}"));
             writeln!(
                 table,
-                "{:>11}{:>11.0}{:>11.4}{:>11.4}{:>11}{:>11}{:>11}{:>11.2}{grade}",
+                "{:>10}{:>10.0}{:>10.4}{:>10.4}{:>10}{:>10}{:>10}{:>10.2}{grade}",
                 step.rate_per_s,
                 step.queries_per_s,
                 step.lost_percent,
@@ -342,14 +335,14 @@ mod tests {
 
     #[test]
     fn a_ramp_goes_to_its_end_and_says_what_was_bad() {
-        let expect = expect![[r"
+        let expect = expect![[r#"
             a server
-                 rate/s answered/s     lost %    wrong %     p50 us     p99 us   p99.9 us     late %
-                   1000       1000     0.0000     0.0000       20.0       40.0      100.0       0.00
-                   2000       2000     0.0000     0.0000       20.0       40.0      100.0       0.00
-                   3000       2500     3.0000     0.0000       20.0       40.0      100.0       0.00  bad
+                rate/s  answered    lost %   wrong %    p50 us    p99 us  p99.9 us    late %
+                  1000      1000    0.0000    0.0000      20.0      40.0     100.0      0.00
+                  2000      2000    0.0000    0.0000      20.0      40.0     100.0      0.00
+                  3000      2500    3.0000    0.0000      20.0      40.0     100.0      0.00  bad
             good up to 2000 queries/s
-        "]];
+        "#]];
         expect.assert_eq(&search("1000:3500:+1000", false, 2_500, u64::MAX).table());
     }
 

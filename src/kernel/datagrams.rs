@@ -217,8 +217,8 @@ impl Datagrams {
 
 fn send_some(socket: RawFd, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: `point_at_responses` pointed every header at live buffers of its slot, owned by the same
-    // `Datagrams`, which is borrowed mutably for the length of the call.
+    // SAFETY: `point_at_responses` pointed every header at live buffers of its slot, owned by the
+    // same `Datagrams`, which is borrowed mutably for the length of the call.
     let count = unsafe {
         libc::sendmmsg(
             socket,

@@ -5,7 +5,8 @@
 //! program runs itself under callgrind (`work` is what is counted) and compares with
 //! `baseline.txt`. `UPDATE_BASELINE=1 cargo test --test instructions` writes that file anew. The
 //! package is built with optimisation in tests, too, but with their checks of overflow: counts of a
-//! release are some percent lower. On another architecture than the table's nothing is held. What a cache miss costs is not in the counts: that is what
+//! release are some percent lower. On another architecture than the table's nothing is held. What a
+//! cache miss costs is not in the counts: that is what
 //! `cargo bench --bench answering` and `make bench` show.
 
 #[path = "../../benches/answering/large_world.rs"]

@@ -124,7 +124,6 @@ pub(crate) struct Measured {
     pub(crate) rate_per_s: u64,
     pub(crate) queries_per_s: f64,
     pub(crate) lost_percent: f64,
-    /// Of the answers.
     pub(crate) wrong_percent: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency_us_p50: Option<f64>,
@@ -151,7 +150,7 @@ impl RampArguments {
     /// The grade of a step that the generator kept.
     pub(crate) fn grade(&self, step: &Measured) -> Grade {
         let is_fast = |us: f64| us < self.p99_9_max_us;
-        let failed_percent = step.lost_percent.max(step.wrong_percent);
+        let failed_percent = step.lost_percent + step.wrong_percent;
         match step.latency_us_p99_9.is_some_and(is_fast) {
             true if failed_percent < self.loss_max_percent => Grade::Good,
             _ => Grade::Bad,
@@ -196,7 +195,14 @@ impl Search {
     pub(crate) fn table(&self) -> String {
         let mut table = format!("{}\n", self.server);
         let heads = [
-            "rate/s", "answered", "lost %", "wrong %", "p50 us", "p99 us", "p99.9 us", "late %",
+            "rate/s",
+            "  answered/s",
+            "lost %",
+            "wrong %",
+            "p50 us",
+            "p99 us",
+            "p99.9 us",
+            "late %",
         ];
         let heads: String = heads.iter().map(|head| format!("{head:>10}")).collect();
         table.push_str(&heads);
@@ -210,7 +216,7 @@ impl Search {
             let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.1}"));
             writeln!(
                 table,
-                "{:>10}{:>10.0}{:>10.4}{:>10.4}{:>10}{:>10}{:>10}{:>10.2}{grade}",
+                "{:>10}{:>12.0}{:>10.4}{:>10.4}{:>10}{:>10}{:>10}{:>10.2}{grade}",
                 step.rate_per_s,
                 step.queries_per_s,
                 step.lost_percent,
@@ -337,10 +343,10 @@ mod tests {
     fn a_ramp_goes_to_its_end_and_says_what_was_bad() {
         let expect = expect![[r#"
             a server
-                rate/s  answered    lost %   wrong %    p50 us    p99 us  p99.9 us    late %
-                  1000      1000    0.0000    0.0000      20.0      40.0     100.0      0.00
-                  2000      2000    0.0000    0.0000      20.0      40.0     100.0      0.00
-                  3000      2500    3.0000    0.0000      20.0      40.0     100.0      0.00  bad
+                rate/s  answered/s    lost %   wrong %    p50 us    p99 us  p99.9 us    late %
+                  1000        1000    0.0000    0.0000      20.0      40.0     100.0      0.00
+                  2000        2000    0.0000    0.0000      20.0      40.0     100.0      0.00
+                  3000        2500    3.0000    0.0000      20.0      40.0     100.0      0.00  bad
             good up to 2000 queries/s
         "#]];
         expect.assert_eq(&search("1000:3500:+1000", false, 2_500, u64::MAX).table());

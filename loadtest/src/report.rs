@@ -63,6 +63,9 @@ pub(crate) struct Report {
     socket_errors: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reconnects: Option<u64>,
+    /// Whether queries were due when there was nothing but connections that had just failed.
+    #[serde(skip)]
+    lacked_connections: bool,
     answers_by_rcode: BTreeMap<String, u64>,
     /// From the start to the last answer.
     answered_s: f64,
@@ -152,6 +155,7 @@ impl Report {
             unexpected: counters.unexpected,
             socket_errors: counters.socket_errors,
             reconnects: (setting.transport == Transport::Tcp).then_some(counters.reconnects),
+            lacked_connections: counters.unconnected > 0,
             answers_by_rcode: by_name(&counters.rcodes),
             answered_s: rounded(answered_s, 1e3),
             queries_per_s: match counters.answered {
@@ -197,18 +201,20 @@ impl Report {
             rate_per_s,
             queries_per_s: self.queries_per_s,
             lost_percent: self.lost_percent,
-            wrong_percent: percent(self.wrong(), self.answered),
+            wrong_percent: percent(self.wrong(), self.sent),
             latency_us_p50: of(|latency| latency.latency_us_p50),
             latency_us_p99: of(|latency| latency.latency_us_p99),
             latency_us_p99_9: of(|latency| latency.latency_us_p99_9),
             sent_late_over_1ms_percent: self.late_percent(),
             grade: Grade::GeneratorTooSlow,
         };
-        if self.lacked_connections() {
+        if self.lacked_connections {
             // What could not be sent was lost by the server.
-            step.lost_percent = percent(self.lost + self.unsent, self.sent + self.unsent);
+            let intended = self.sent + self.unsent;
+            step.lost_percent = percent(self.lost + self.unsent, intended);
+            step.wrong_percent = percent(self.wrong(), intended);
         }
-        if !self.is_behind() || self.lacked_connections() || !self.is_answered() {
+        if !self.is_behind() || self.lacked_connections || !self.is_answered() {
             step.grade = ramp.grade(&step);
         }
         step
@@ -222,11 +228,6 @@ impl Report {
     /// Whether less was sent than was intended, or later.
     fn is_behind(&self) -> bool {
         self.unsent > 0 || self.late_percent() > LATE_PERCENT_MAX
-    }
-
-    /// Whether connections failed, so that queries had to wait for new ones.
-    fn lacked_connections(&self) -> bool {
-        self.reconnects.is_some_and(|count| count > 0)
     }
 
     /// Whether any query was answered.
@@ -252,7 +253,7 @@ impl Report {
                 self.socket_errors
             ));
         }
-        let cause = match self.lacked_connections() {
+        let cause = match self.lacked_connections {
             true => "no connection to send on",
             false => "generator too slow",
         };
@@ -271,7 +272,7 @@ impl Report {
         }
         warnings.extend(self.generator.warnings(Ran {
             is_open: self.lateness.is_some(),
-            is_behind: self.is_behind() && !self.lacked_connections(),
+            is_behind: self.is_behind() && !self.lacked_connections,
             lost: self.lost,
             server_cpu_ns,
         }));

@@ -16,7 +16,7 @@ use crate::ramp::{self, Grade, RampArguments, Search};
 use crate::report::{Report, Setting};
 use crate::run::{self, Outcome, Plan};
 use crate::schedule::{Pace, Schedule};
-use crate::show::{Files, ShowArguments};
+use crate::show::{Files, ShowArguments, is_several};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -54,10 +54,12 @@ pub(crate) fn run(
     shown: &ShowArguments,
 ) -> anyhow::Result<(End, String)> {
     let cpus = Cpus::of_thread().context("reading which CPUs may be used")?;
-    let prepared = prepare(arguments, ask).and_then(|asked| {
-        let (servers, json) = (&arguments.server, arguments.json.as_ref());
-        Ok((asked, shown.create(servers, arguments.rounds, json)?))
-    });
+    let (servers, rounds) = (&arguments.server, arguments.rounds);
+    let json = arguments.json.as_deref().and_then(file_of);
+    let checked = shown.check(servers, rounds, json);
+    let prepared = checked
+        .and_then(|()| prepare(arguments, ask))
+        .and_then(|asked| Ok((asked, shown.create(servers, rounds)?)));
     let (prepared, files) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return Ok((End::BadUsage(error), String::new())),
@@ -80,8 +82,13 @@ impl Session<'_> {
     /// Measures every server in every round.
     fn compare(&self, files: Files) -> anyhow::Result<(End, String)> {
         let (all, failed) = self.measure_all();
+        let failed = match failed {
+            Some(error) if all.is_empty() => return Err(error),
+            failed => failed,
+        };
+        let (servers, rounds) = (&self.arguments.server, self.arguments.rounds);
         let text = match &all[..] {
-            [one] => self.present(
+            [one] if !is_several(servers, rounds) => self.present(
                 || one.report.json(),
                 || match self.shown.timeline {
                     true => one.report.table() + "\n" + &one.report.timeline_table(),

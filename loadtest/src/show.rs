@@ -2,7 +2,7 @@
 //! nothing measured is lost to a mistyped path, and written after it.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,34 +46,40 @@ pub(crate) struct Files {
 }
 
 impl ShowArguments {
-    /// Creates the files for the measurements of `servers` in `rounds` rounds. `json` is written
-    /// elsewhere.
-    pub(crate) fn create(
+    /// What of it contradicts itself or what else is asked for, before any file is created.
+    pub(crate) fn check(
         &self,
         servers: &[Server],
         rounds: u64,
-        json: Option<&PathBuf>,
-    ) -> anyhow::Result<Files> {
-        let several = servers.len() as u64 * rounds > 1;
-        if several && self.timeline {
+        json: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        if self.timeline && is_several(servers, rounds) {
             bail!("--timeline: for one server in one round only; --html shows that of several");
         }
-        let paths = [&self.hdr_log, &self.hgrm, &self.html].map(Option::as_ref);
-        let paths: Vec<&PathBuf> = paths.into_iter().chain([json]).flatten().collect();
+        let paths = [&self.hdr_log, &self.hgrm, &self.html].map(Option::as_deref);
+        let paths: Vec<&Path> = paths.into_iter().chain([json]).flatten().collect();
+        let whole: Vec<_> = paths.iter().map(std::path::absolute).collect();
         for (place, path) in paths.iter().enumerate() {
-            if paths[..place].contains(path) {
+            let is_same = |other: &io::Result<PathBuf>| match (other, &whole[place]) {
+                (Ok(other), Ok(path)) => other == path,
+                _ => false,
+            };
+            if whole[..place].iter().any(is_same) {
                 bail!("{}: given for two outputs", path.display());
             }
         }
-        for (place, server) in servers.iter().enumerate() {
-            let name = plain(&server.name);
-            if servers[..place]
-                .iter()
-                .any(|other| plain(&other.name) == name)
-            {
+        let names: Vec<String> = servers.iter().map(|server| plain(&server.name)).collect();
+        for (place, name) in names.iter().enumerate() {
+            if names[..place].contains(name) {
                 bail!("--server: two are called {name}: give each a name, as in a=127.0.0.1:53");
             }
         }
+        Ok(())
+    }
+
+    /// Creates the files for the measurements of `servers` in `rounds` rounds.
+    pub(crate) fn create(&self, servers: &[Server], rounds: u64) -> anyhow::Result<Files> {
+        let several = is_several(servers, rounds);
         // Of several logs the first: whether it can be created tells of them all.
         let first = format!("{}-1", servers.first().map_or("", |server| &server.name));
         let first = several.then_some(&first[..]);
@@ -101,6 +107,11 @@ impl ShowArguments {
             .context("starting the live view")?;
         Ok(Some((gauges, view)))
     }
+}
+
+/// Whether there is more than one measurement.
+pub(crate) fn is_several(servers: &[Server], rounds: u64) -> bool {
+    servers.len() as u64 * rounds > 1
 }
 
 fn create(

@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) unexpected: u64,
     /// Connections that failed and were made anew.
     pub(crate) reconnects: u64,
+    /// Attempts to send when no connection could take a query and some had just failed.
+    pub(crate) unconnected: u64,
     /// Errors of the sockets, such as a closed port reported by ICMP.
     pub(crate) socket_errors: u64,
     /// Answers by their code.

@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use hickory_proto::rr::{DNSClass, Name, Record, RecordSet, RrKey};
 use hickory_proto::serialize::binary::BinEncodable as _;
-use hickory_proto::serialize::txt::Parser;
+use hickory_proto::serialize::txt::{LexerError, ParseError, Parser};
 
 use crate::wire;
 
@@ -77,11 +77,21 @@ enum Found<'a> {
     Nothing,
 }
 
-/// The line behind the longest beginning that can be read, found by halving: the parser does not
-/// tell where it stopped.
-fn first_bad_line(text: &str, is_good: impl Fn(&str) -> bool) -> usize {
+/// The line at which the first record begins that cannot be read, found by halving: the parser
+/// does not tell where it stopped. A beginning that ends within a record may go on well.
+fn first_bad_line(text: &str, parse: impl Fn(&str) -> Result<(), ParseError>) -> usize {
+    use LexerError::{UnclosedList, UnclosedQuotedString};
     let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
-    ends.partition_point(|end| is_good(&text[..*end])) + 1
+    let read = |lines: usize| parse(&text[..ends[lines - 1]]);
+    let may_go_on = |end: &usize| match parse(&text[..*end]) {
+        Ok(()) | Err(ParseError::Lexer(UnclosedList | UnclosedQuotedString)) => true,
+        Err(_) => false,
+    };
+    let mut lines = ends.partition_point(may_go_on);
+    while lines > 0 && read(lines).is_err() {
+        lines -= 1;
+    }
+    lines + 1
 }
 
 impl Zones {
@@ -90,7 +100,7 @@ impl Zones {
         let parse =
             |text: &str| Parser::new(text, Some(path.to_owned()), Some(Name::root())).parse();
         let (origin, sets) = parse(text).map_err(|error| {
-            let line = first_bad_line(text, |start| parse(start).is_ok());
+            let line = first_bad_line(text, |start| parse(start).map(|_| ()));
             anyhow!("record at line {line}: {error}")
         })?;
         let zone = Zone::new(&origin, &sets)?;

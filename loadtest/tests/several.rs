@@ -222,6 +222,11 @@ fn what_cannot_be_is_told_before_the_run() {
         "192.0.2.0 is on no interface: add it (ip address add",
     );
     check("--transport tcp", 1, "Connection refused");
+    let output = run(
+        &folder,
+        &format!("--server {address} --duration 1 --transport tcp"),
+    );
+    assert!(output.stdout.is_empty(), "{output:?}");
     check("--ramp 1:2", 2, "not FROM:TO:STEP, as in 10000:500000:x1.5");
 }
 
@@ -258,16 +263,14 @@ fn a_server_that_closes_connections_is_no_limit_of_the_generator() {
 fn a_server_that_is_not_there_loses_no_other_ones_figures() {
     let folder = TempDir::new().expect("a folder");
     let (there, gone) = (start_tcp(1_000), "127.0.0.1:1");
-    let load = "--transport tcp --duration 1 --queries 10";
+    let load = "--transport tcp --duration 1 --queries 10 --json -";
     let output = run(
         &folder,
         &format!("--server a={there} --server b={gone} {load}"),
     );
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        text.contains("answered                          10"),
-        "{text}"
-    );
+    let report = json(&output);
+    assert_eq!(report[0]["rounds"][0]["answered"], 10, "{report:#}");
+    assert_eq!(report[1]["rounds"], serde_json::json!([]));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("sockets to --server 127.0.0.1:1"), "{error}");
     assert_eq!(output.status.code(), Some(1));

@@ -99,9 +99,9 @@ pub(super) fn parse_name(text: &str) -> Result<Name, String> {
 /// The name of a zone: an apex stands for itself, never for names like it.
 pub(super) fn zone(value: &DeValue<'_>) -> Result<Name, String> {
     let zone = name(value)?;
-    match text(value)?.starts_with("*.") {
-        true => Err("is a wildcard; write the zone that it lies in".to_owned()),
-        false => Ok(zone),
+    match zone.labels().next() {
+        Some(b"*") => Err("is a wildcard; write the zone that it lies in".to_owned()),
+        _ => Ok(zone),
     }
 }
 

@@ -187,6 +187,7 @@ impl Datagrams {
             header.msg_flags = 0;
             count += 1;
         }
+        self.response_lengths.fill(0);
         count
     }
 

@@ -186,6 +186,12 @@ fn what_is_no_zone_is_named() {
         "$ORIGIN example.\n@ A 192.0.2.1\n",
         expect!["record at line 2: record ttl not specified"],
     );
+    let soa = "$ORIGIN example.\n@ 60 SOA ns host (\n 1\n 2 3 4 5 )\n@ 60 TXT \"a\nb\"\n";
+    check_error(
+        &format!("{soa}@ 60 NS ns\n@ 60 A 192.0.2\n@ 60 A 192.0.2.1\n"),
+        expect!["record at line 8: network address parse error: invalid IPv4 address syntax"],
+    );
+    check_error(&format!("{soa}@ 60 TXT (\n\"a\"\n\"b\"\n"), expect!["record at line 7: lexer error: unclosed list, missing ')'"]);
     check_error(
         "$ORIGIN example.\na.other. 60 A 192.0.2.1\n",
         expect![[r#"a record outside of the zone: \x01a\x05other\x00"#]],

@@ -191,7 +191,10 @@ fn what_is_no_zone_is_named() {
         &format!("{soa}@ 60 NS ns\n@ 60 A 192.0.2\n@ 60 A 192.0.2.1\n"),
         expect!["record at line 8: network address parse error: invalid IPv4 address syntax"],
     );
-    check_error(&format!("{soa}@ 60 TXT (\n\"a\"\n\"b\"\n"), expect!["record at line 7: lexer error: unclosed list, missing ')'"]);
+    check_error(
+        &format!("{soa}@ 60 TXT (\n\"a\"\n\"b\"\n"),
+        expect!["record at line 7: lexer error: unclosed list, missing ')'"],
+    );
     check_error(
         "$ORIGIN example.\na.other. 60 A 192.0.2.1\n",
         expect![[r#"a record outside of the zone: \x01a\x05other\x00"#]],

@@ -157,7 +157,8 @@ fn scenarios(results: &Results) -> String {
         let _ = writeln!(
             text,
             "changes: {:.0}/s; p99.9 quiet {} us, with writes that nobody watches {} us, with changes \
-             {} us (in the middle of the rounds {} of the latter); {} lost, {} wrong; {} names checked after it, {} wrong\n",
+             {} us (in the middle of the rounds {} of the latter); {} lost, {} wrong; \
+             {} names checked after it, {} wrong\n",
             changes.changes_per_s,
             p99_9(Part::Quiet),
             p99_9(Part::WritesElsewhere),

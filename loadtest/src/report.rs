@@ -63,7 +63,6 @@ pub(crate) struct Report {
     socket_errors: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reconnects: Option<u64>,
-    /// Whether queries were due when there was nothing but connections that had just failed.
     #[serde(skip)]
     lacked_connections: bool,
     answers_by_rcode: BTreeMap<String, u64>,
@@ -155,7 +154,7 @@ impl Report {
             unexpected: counters.unexpected,
             socket_errors: counters.socket_errors,
             reconnects: (setting.transport == Transport::Tcp).then_some(counters.reconnects),
-            lacked_connections: counters.unconnected > 0,
+            lacked_connections: counters.lacked_connections,
             answers_by_rcode: by_name(&counters.rcodes),
             answered_s: rounded(answered_s, 1e3),
             queries_per_s: match counters.answered {

@@ -266,8 +266,8 @@ impl Load<'_> {
         }
         let Some(port_index) = self.port_with_room(now_ns) else {
             let mut ports = self.ports.iter();
-            let is_lacking = ports.any(|port| port.usable_at_ns > now_ns);
-            self.outcome.counters.unconnected += u64::from(is_lacking);
+            self.outcome.counters.lacked_connections |=
+                ports.any(|port| port.usable_at_ns > now_ns);
             return 0;
         };
         let port = &mut self.ports[port_index];

@@ -16,7 +16,7 @@ use crate::ramp::{self, Grade, RampArguments, Search};
 use crate::report::{Report, Setting};
 use crate::run::{self, Outcome, Plan};
 use crate::schedule::{Pace, Schedule};
-use crate::show::{Files, ShowArguments, is_several};
+use crate::show::{Files, ShowArguments};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -86,9 +86,9 @@ impl Session<'_> {
             Some(error) if all.is_empty() => return Err(error),
             failed => failed,
         };
-        let (servers, rounds) = (&self.arguments.server, self.arguments.rounds);
-        let text = match &all[..] {
-            [one] if !is_several(servers, rounds) => self.present(
+        // What was measured is shown, whatever else fails.
+        let (text, presented) = match &all[..] {
+            [one] if !files.several => self.present(
                 || one.report.json(),
                 || match self.shown.timeline {
                     true => one.report.table() + "\n" + &one.report.timeline_table(),
@@ -97,8 +97,6 @@ impl Session<'_> {
             ),
             _ => self.present_compared(&all),
         };
-        // What was measured is shown, whatever else fails.
-        let (text, presented) = text;
         let written = files.write(&self.arguments.server, &all);
         let is_answered = all.iter().any(|measured| measured.report.is_answered());
         let end = match failed.or(presented.err()).or(written.err()) {
@@ -173,13 +171,14 @@ impl Session<'_> {
                     Err(error) => failed = Some(error),
                 }
             }
+            let ended_early = kernel::end_is_wanted() || failed.is_some();
             searches.push(Search {
                 server: server.name.clone(),
                 knee_queries_per_s: ramp::knee(&steps),
-                ended_early: kernel::end_is_wanted() || failed.is_some(),
+                ended_early,
                 steps,
             });
-            if kernel::end_is_wanted() || failed.is_some() {
+            if ended_early {
                 break;
             }
         }

@@ -2,8 +2,8 @@
 //! nothing measured is lost to a mistyped path, and written after it.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, Write as _};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -42,7 +42,7 @@ pub(crate) struct Files {
     hgrm: Option<(PathBuf, File)>,
     html: Option<(PathBuf, File)>,
     /// Whether several measurements were meant, each with a log of its own.
-    several: bool,
+    pub(crate) several: bool,
 }
 
 impl ShowArguments {
@@ -58,14 +58,11 @@ impl ShowArguments {
         }
         let paths = [&self.hdr_log, &self.hgrm, &self.html].map(Option::as_deref);
         let paths: Vec<&Path> = paths.into_iter().chain([json]).flatten().collect();
-        let whole: Vec<_> = paths.iter().map(std::path::absolute).collect();
-        for (place, path) in paths.iter().enumerate() {
-            let is_same = |other: &io::Result<PathBuf>| match (other, &whole[place]) {
-                (Ok(other), Ok(path)) => other == path,
-                _ => false,
-            };
-            if whole[..place].iter().any(is_same) {
-                bail!("{}: given for two outputs", path.display());
+        let whole = |path: &&Path| path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let whole: Vec<PathBuf> = paths.iter().map(whole).collect();
+        for (place, path) in whole.iter().enumerate() {
+            if whole[..place].contains(path) {
+                bail!("{}: given for two outputs", paths[place].display());
             }
         }
         let names: Vec<String> = servers.iter().map(|server| plain(&server.name)).collect();
@@ -110,7 +107,7 @@ impl ShowArguments {
 }
 
 /// Whether there is more than one measurement.
-pub(crate) fn is_several(servers: &[Server], rounds: u64) -> bool {
+fn is_several(servers: &[Server], rounds: u64) -> bool {
     servers.len() as u64 * rounds > 1
 }
 

@@ -34,8 +34,8 @@ pub(crate) struct Counters {
     pub(crate) unexpected: u64,
     /// Connections that failed and were made anew.
     pub(crate) reconnects: u64,
-    /// Attempts to send when no connection could take a query and some had just failed.
-    pub(crate) unconnected: u64,
+    /// Whether queries were due when there was nothing but connections that had just failed.
+    pub(crate) lacked_connections: bool,
     /// Errors of the sockets, such as a closed port reported by ICMP.
     pub(crate) socket_errors: u64,
     /// Answers by their code.

@@ -11,6 +11,10 @@ use expect_test::{Expect, expect};
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod report;
+
+use report::json;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_containerdns-loadtest");
 
 /// A server that answers with what `answer` makes of a query until the test ends; gives the
@@ -58,11 +62,6 @@ fn run_in(folder: &Path, server: SocketAddr, arguments: &str) -> Output {
         .args(arguments.split_whitespace())
         .output()
         .expect("running the program")
-}
-
-fn json(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {output:?}"))
 }
 
 fn check_error(files: &[(&str, &[u8])], arguments: &str, want: Expect) {

@@ -15,6 +15,10 @@ use serde_json::Value;
 use socket2::SockRef;
 use tempfile::TempDir;
 
+mod report;
+
+use report::json;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_containerdns-loadtest");
 const REFUSED: u8 = 5;
 
@@ -90,11 +94,6 @@ fn run(server: SocketAddr, names: &str, arguments: &str) -> Output {
         .args(arguments.split_whitespace())
         .output()
         .expect("running the program")
-}
-
-fn json(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {output:?}"))
 }
 
 fn counts(report: &Value) -> String {

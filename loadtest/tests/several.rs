@@ -11,8 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use expect_test::expect;
-use serde_json::Value;
 use tempfile::TempDir;
+
+mod report;
+
+use report::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_containerdns-loadtest");
 
@@ -87,11 +90,6 @@ fn run(folder: &TempDir, arguments: &str) -> Output {
         .args(arguments.split_whitespace())
         .output()
         .expect("running the program")
-}
-
-fn json(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {output:?}"))
 }
 
 #[test]
